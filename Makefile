@@ -1,0 +1,30 @@
+# streamguard: every verb the README names. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+# Labelled captures beside the checkout; what needs them skips without.
+SHARED ?= ../shared
+export STREAMGUARD_SHARED := $(SHARED)
+
+.PHONY: help deps build demo test lint bench accuracy fuzz-smoke
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
+
+deps: ## install what a fresh Debian machine lacks (needs root for packages)
+	@.ci/deps
+
+build: deps ## the release binary, target/release/streamguard
+	$(CARGO) build --release --locked
+
+lint: ## formatting and clippy, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+
+test: deps ## everything that must hold before a commit
+	$(MAKE) lint
+	$(CARGO) test --locked
+	$(CARGO) test --locked --no-default-features
+
+-include openwrt/package.mk

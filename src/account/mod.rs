@@ -1,0 +1,1 @@
+//! Bytes and packets by client, peer, protocol, service and period.

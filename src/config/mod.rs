@@ -1,0 +1,1 @@
+//! UCI text to settings, with every finding at once.

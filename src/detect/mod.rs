@@ -1,0 +1,1 @@
+//! Attacks, explained: one file per detector.

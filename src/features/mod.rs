@@ -1,0 +1,1 @@
+//! A window and its context as the numbers the classifier sees.

@@ -1,0 +1,1 @@
+//! Rows to keep and how they roll up; the SQL itself lives in `os`.

@@ -1,0 +1,60 @@
+//! streamguard: what a household's network does, seen once, on the LAN bridge, from packet headers.
+//!
+//! The crate is a pipeline, and its modules are the stages in the words of a traffic analyst. A module uses
+//! only those listed above it:
+//!
+//! ```text
+//! units, time, net        the vocabulary
+//! dissect                 frame -> packet
+//! flow                    packets of one 5-tuple; names learnt on the way
+//! window, features        what one client did in ten seconds, as numbers
+//! classify, watch         numbers -> score -> session -> watch time
+//! account                 bytes by client, peer, protocol, service
+//! quota                   usage judged against the allowance -> standing
+//! detect                  attacks, explained
+//! ruleset                 the firewall we want, as a value
+//! history, report         rows to keep, text to show
+//! config                  UCI text -> settings
+//! engine                  the only module that knows them all
+//! os                      the only module that knows the world: syscalls, clocks, files, C libraries
+//! ```
+//!
+//! Everything but `os` (and the shell above it: `cli`, `daemon`, `main`) takes time and bytes as arguments, so
+//! that live capture, a file and a test's virtual household drive the very same code: the same bytes give the
+//! same results, bit for bit.
+
+pub mod units;
+
+pub mod time;
+
+pub mod net;
+
+pub mod dissect;
+
+pub mod flow;
+
+pub mod window;
+
+pub mod features;
+
+pub mod classify;
+
+pub mod watch;
+
+pub mod account;
+
+pub mod quota;
+
+pub mod detect;
+
+pub mod ruleset;
+
+pub mod history;
+
+pub mod report;
+
+pub mod config;
+
+pub mod engine;
+
+pub mod os;

@@ -1,0 +1,5 @@
+//! The shell's front door.
+
+fn main() {
+    eprintln!("streamguard: nothing to run yet");
+}

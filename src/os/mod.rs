@@ -1,0 +1,1 @@
+//! Everything the world gives: capture, files, clocks, sockets, netlink, databases. Only here.

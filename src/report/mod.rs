@@ -1,0 +1,1 @@
+//! Pure writers of text, JSON and CSV.

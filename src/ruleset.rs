@@ -1,0 +1,1 @@
+//! The firewall we want, as a value.

@@ -1,0 +1,1 @@
+//! Scores to sessions, sessions to watch time.
