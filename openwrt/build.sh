@@ -1,0 +1,83 @@
+#!/bin/sh
+# openwrt/build.sh TARGET [WHAT]
+#
+# Builds one statically linked musl binary and puts it where the packages take
+# it from: $OUT/TARGET/WHAT, OUT being target/openwrt. WHAT is
+#   streamguard      (default) the daemon and its command line
+#   streamguard-web  the same with the HTTP gateway, a package of its own
+#   streamguard-core neither capture nor netlink: analysis of files only, for
+#                    targets whose C libraries cannot be had (see toolchain.sh)
+#
+# Two worlds, STREAMGUARD_STD:
+#   prebuilt  rustup's standard library for the target
+#   source    built here from rust-src, optimised for size (tier 3, MIPS)
+#   auto      (default) source where rust-src lies, else prebuilt
+# Paths of this machine are mapped away, so that the same sources give the same
+# bytes in any directory.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+root=${here%/*}
+# shellcheck source=openwrt/targets.sh
+. "$here/targets.sh"
+sg_target "${1:?usage: $0 TARGET [WHAT]}"
+what=${2:-streamguard}
+libs=$SG_CACHE/$TARGET/lib
+out=${OUT:-${CARGO_TARGET_DIR:-$root/target}/openwrt}
+cd "$root"
+
+if [ "$what" != streamguard-core ] && ! { [ -f "$libs/libpcap.a" ] && [ -f "$libs/libnftnl.a" ]; }; then
+	say "$TARGET: static libpcap, libmnl and libnftnl are not in $libs."
+	say "Building streamguard-core instead: it analyses capture files, it cannot capture or enforce."
+	what=streamguard-core
+fi
+case $what in
+streamguard) features='' ;;
+streamguard-web) features='--features web' ;;
+streamguard-core) features='--no-default-features' ;;
+*) die "unknown WHAT '$what'" ;;
+esac
+
+sysroot=$(rustc --print sysroot)
+std=${STREAMGUARD_STD:-auto}
+if [ "$std" = auto ]; then
+	if [ -d "$sysroot/lib/rustlib/src/rust/library/std" ]; then std=source; else std=prebuilt; fi
+fi
+set --
+if [ "$std" = source ]; then
+	export RUSTC_BOOTSTRAP=1
+	set -- --config .cargo/build-std.toml
+elif [ ! -d "$sysroot/lib/rustlib/$TRIPLE/lib" ]; then
+	die "no standard library for $TRIPLE: run openwrt/toolchain.sh $TARGET"
+fi
+
+# These are not scoped by target in the -sys crates: they belong to this one
+# build and never into .cargo/config.toml, where they would break the host's.
+export LIBPCAP_LIBDIR="$libs" LIBMNL_LIB_DIR="$libs" LIBNFTNL_LIB_DIR="$libs"
+LIBPCAP_VER=$(cat "$SG_CACHE/$TARGET/libpcap.version" 2>/dev/null || echo 1.10.5)
+export LIBPCAP_VER
+# SQLite as a table store: full-text search, R-trees, JSON and the planner's
+# statistics stay out (about 0.35 MB). -Os with sections, for the linker to cut.
+export LIBSQLITE3_FLAGS='-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5
+	-USQLITE_ENABLE_RTREE -USQLITE_ENABLE_STAT4 -USQLITE_ENABLE_STAT2 -USQLITE_ENABLE_JSON1 -USQLITE_ENABLE_DBSTAT_VTAB
+	-USQLITE_ENABLE_COLUMN_METADATA -USQLITE_ENABLE_LOAD_EXTENSION -USQLITE_SOUNDEX -USQLITE_ENABLE_API_ARMOR
+	-DSQLITE_OMIT_JSON -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OMIT_DEPRECATED -DSQLITE_OMIT_SHARED_CACHE
+	-DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_MAX_MMAP_SIZE=0'
+name=$(echo "$TRIPLE" | tr - _)
+export "CC_$name=$root/.cargo/$TRIPLE-cc" "AR_$name=$SG_CACHE/bin/zig-ar" "RANLIB_$name=$SG_CACHE/bin/zig-ranlib"
+export "CFLAGS_$name=-Os -g0 -ffunction-sections -fdata-sections -ffile-prefix-map=$root=."
+
+registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
+set -- "$@" --config "target.$TRIPLE.rustflags=[\"--remap-path-prefix=$registry=crates\",\"--remap-path-prefix=$sysroot/lib/rustlib/src/rust=rust\",\"--remap-path-prefix=$root=.\"]"
+# shellcheck disable=SC2086 # a list of words
+cargo "$@" build --release --locked --target "$TRIPLE" $features ${CARGO_FLAGS:-}
+
+built=${CARGO_TARGET_DIR:-target}/$TRIPLE/release/streamguard
+mkdir -p "$out/$TARGET"
+install -m 755 "$built" "$out/$TARGET/$what.part"
+mv "$out/$TARGET/$what.part" "$out/$TARGET/$what"
+if command -v file >/dev/null; then
+	kind=$(file -b "$out/$TARGET/$what")
+	echo "$kind" | grep -q 'statically linked' || die "$what is not statically linked: $kind"
+	echo "$kind" | grep -q "$FILE" || die "$what is not for $TARGET: $kind"
+fi
+say "$out/$TARGET/$what: $(wc -c <"$out/$TARGET/$what") bytes, $(gzip -9c "$out/$TARGET/$what" | wc -c) gzipped, standard library from $std"
