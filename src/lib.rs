@@ -6,6 +6,7 @@
 //! ```text
 //! units, time, net        the vocabulary
 //! dissect                 frame -> packet
+//! lan                     which end of a packet is a device of the household
 //! flow                    packets of one 5-tuple; names learnt on the way
 //! window, features        what one client did in ten seconds, as numbers
 //! classify, watch         numbers -> score -> session -> watch time
@@ -32,6 +33,8 @@ pub mod net;
 pub mod dissect;
 
 pub mod flow;
+
+pub mod lan;
 
 pub mod window;
 

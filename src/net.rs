@@ -216,6 +216,12 @@ impl fmt::Display for BadPrefix {
 impl std::error::Error for BadPrefix {}
 
 impl Prefix {
+    /// A prefix from an address and a length within its own family; longer than the address means all of it.
+    pub fn new(addr: Addr, len: u8) -> Self {
+        let (offset, max) = if addr.is_v4() { (96, 32) } else { (0, 128) };
+        Self { addr, len: offset + len.min(max) }
+    }
+
     /// Whether the address lies in this prefix. The families never match each other.
     pub fn contains(&self, addr: &Addr) -> bool {
         let (whole, rest) = (usize::from(self.len / 8), self.len % 8);

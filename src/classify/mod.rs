@@ -1,1 +1,17 @@
 //! Numbers to a score: the forest, and the artefact it is loaded from.
+//!
+//! A forest is flat arrays and integer compares; there is no floating point between a row and its score, so that
+//! a MIPS router and a PC agree to the last bit.
+
+mod artifact;
+mod forest;
+
+pub use artifact::{Artifact, ArtifactError, MAX_ARTIFACT_BYTES};
+pub use forest::{Forest, Score};
+
+/// FNV-1a, 64 bit (Fowler, Noll, Vo): checks that an artefact arrived whole. Not a defence against an attacker.
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -20,7 +20,7 @@ pub enum Proto {
 pub(crate) const MAX_LAYERS: usize = 16;
 
 /// The layers of one frame, outermost first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Path {
     layers: [Option<Proto>; MAX_LAYERS],
     len: u8,

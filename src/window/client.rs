@@ -1,0 +1,269 @@
+//! One client's counters: the open windows, the last two minutes, and the servers it talked to.
+
+use super::{Datagram, Sample, WINDOW_SECS, WindowNo, second_of};
+use crate::net::{Addr, Direction};
+use crate::time::Moment;
+
+/// Closed windows remembered: two minutes.
+pub const RING: usize = 12;
+/// Seconds of one-second bins: the ring, and the two windows that may be open.
+pub const RING_SECS: usize = (RING + 2) * WINDOW_SECS;
+/// Servers told apart per client; a new one replaces the one with the fewest bytes in the ring.
+pub const MAX_SERVERS: usize = 16;
+/// Packets of at least this many bytes of IP length count as full size.
+const FULL_LEN: u32 = 1150;
+/// Smaller packets count as small.
+const SMALL_LEN: u32 = 100;
+/// An upload packet of this many bytes looks like a request.
+const REQUEST_LEN: u32 = 250;
+/// Gaps between packets are clipped to this many microseconds.
+const MAX_GAP_US: u64 = 60_000_000;
+/// Bits of the linear-counting bitmap of servers (Whang et al., 1990).
+const BITMAP_WORDS: usize = 4;
+
+/// Sums of one direction or one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// IP bytes.
+    pub bytes: u64,
+    /// Packets after normalisation.
+    pub packets: u32,
+    /// Sum of squared sizes.
+    pub squares: u64,
+}
+
+/// The sums of one window of one client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// To the client.
+    pub down: Counts,
+    /// From the client.
+    pub up: Counts,
+    /// Received packets of full size, and their bytes.
+    pub full_packets: u32,
+    /// Bytes in them.
+    pub full_bytes: u64,
+    /// Received packets below 100 bytes.
+    pub small_packets: u32,
+    /// Received bytes in UDP datagrams.
+    pub udp_bytes: u64,
+    /// Sent packets of at least 250 bytes.
+    pub requests: u32,
+    /// Gaps between packets: how many, their sum, sum of squares and maximum in microseconds.
+    pub gaps: u32,
+    /// Sum of gaps.
+    pub gap_us: u64,
+    /// Sum of squared gaps, in ms² to stay within 64 bits.
+    pub gap_squares: u64,
+    /// Largest gap.
+    pub max_gap_us: u64,
+    /// Linear-counting bitmap of servers.
+    bitmap: [u64; BITMAP_WORDS],
+}
+
+impl Sums {
+    /// Distinct servers, by linear counting over 256 bits: exact for a few, about right up to a few hundred.
+    pub fn servers(&self) -> u32 {
+        self.bitmap.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// Whether nothing happened.
+    pub fn is_silent(&self) -> bool {
+        self.down.packets == 0 && self.up.packets == 0
+    }
+}
+
+/// A second's received bytes, as the features see it.
+pub type SecondStats = u32;
+
+/// Received bytes of one server: per closed window of the ring, and in the two windows that may be open.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerBytes {
+    /// Who.
+    pub addr: Addr,
+    /// Bytes by window number modulo [`RING`] + 2.
+    bytes: [u32; RING + 2],
+}
+
+impl ServerBytes {
+    const NONE: Self = Self { addr: Addr::UNSPECIFIED, bytes: [0; RING + 2] };
+
+    /// Bytes in the last `windows` windows up to and including `no`.
+    pub fn bytes_in(&self, no: WindowNo, windows: usize) -> u64 {
+        (0..windows.min(RING) as u64).filter(|k| *k <= no).map(|k| u64::from(self.bytes[slot(no - k)])).sum()
+    }
+}
+
+/// The fixed-size state of one client.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Earliest window that is still open.
+    open: WindowNo,
+    /// First window this client was seen in: context before it does not exist.
+    since: WindowNo,
+    sums: [Sums; RING + 2],
+    seconds: [SecondStats; RING_SECS],
+    servers: [ServerBytes; MAX_SERVERS],
+    server_count: u8,
+    /// Where the previous received packet's server stands, valid within one window.
+    last_server: Option<(WindowNo, u8)>,
+    last_at: Option<Moment>,
+}
+
+fn slot(no: WindowNo) -> usize {
+    (no % (RING as u64 + 2)) as usize
+}
+
+fn second_slot(second: u64) -> usize {
+    (second % RING_SECS as u64) as usize
+}
+
+impl Client {
+    pub(super) fn new(open: WindowNo) -> Self {
+        Self {
+            open,
+            since: open,
+            sums: [Sums::default(); RING + 2],
+            seconds: [0; RING_SECS],
+            servers: [ServerBytes::NONE; MAX_SERVERS],
+            server_count: 0,
+            last_server: None,
+            last_at: None,
+        }
+    }
+
+    /// Folds in a packet of window `no`, which must not be closed.
+    pub(super) fn observe(&mut self, no: WindowNo, sample: &Sample) {
+        // A window further ahead than the next one can only come from a caller that did not advance first.
+        if no < self.open || no > self.open + 1 {
+            return;
+        }
+        let sizes = sample.sizes;
+        let sums = &mut self.sums[slot(no)];
+        let packets = sizes.packets();
+        let bytes = sizes.bytes();
+        let squares =
+            u64::from(sizes.full) * u64::from(sizes.full_len).pow(2) + u64::from(sizes.last_len).pow(2);
+        let counts = match sample.direction {
+            Direction::Down => &mut sums.down,
+            Direction::Up => &mut sums.up,
+        };
+        counts.bytes += bytes;
+        counts.packets = counts.packets.saturating_add(packets);
+        counts.squares = counts.squares.saturating_add(squares);
+        if let Some(last) = self.last_at {
+            let gap_us = (sample.at.since(last).as_nanos() as u64 / 1_000).min(MAX_GAP_US);
+            // The packets of a super-packet arrived back to back: gaps of zero.
+            sums.gaps = sums.gaps.saturating_add(packets);
+            sums.gap_us += gap_us;
+            sums.gap_squares = sums.gap_squares.saturating_add(gap_us * gap_us / 1_000);
+            sums.max_gap_us = sums.max_gap_us.max(gap_us);
+        }
+        self.last_at = self.last_at.max(Some(sample.at));
+        match sample.direction {
+            Direction::Up => {
+                let requests = u32::from(sizes.last_len >= REQUEST_LEN)
+                    + if sizes.full_len >= REQUEST_LEN { sizes.full } else { 0 };
+                sums.requests = sums.requests.saturating_add(requests);
+            }
+            Direction::Down => self.observe_down(no, sample, bytes),
+        }
+    }
+
+    fn observe_down(&mut self, no: WindowNo, sample: &Sample, bytes: u64) {
+        let sizes = sample.sizes;
+        let sums = &mut self.sums[slot(no)];
+        if sizes.full_len >= FULL_LEN {
+            sums.full_packets += sizes.full;
+            sums.full_bytes += u64::from(sizes.full) * u64::from(sizes.full_len);
+        }
+        if sizes.last_len >= FULL_LEN {
+            sums.full_packets += 1;
+            sums.full_bytes += u64::from(sizes.last_len);
+        } else if sizes.last_len < SMALL_LEN {
+            sums.small_packets += 1;
+        }
+        if sample.datagram == Datagram::Yes {
+            sums.udp_bytes += bytes;
+        }
+        let second = &mut self.seconds[second_slot(second_of(sample.at))];
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        *second = second.saturating_add(bytes);
+        let place = self.server_place(no, sample.server);
+        let count = &mut self.servers[place].bytes[slot(no)];
+        *count = count.saturating_add(bytes);
+    }
+
+    /// The table entry of a server; the entry with the fewest bytes makes room.
+    fn server_place(&mut self, no: WindowNo, addr: Addr) -> usize {
+        if let Some((window, last)) = self.last_server
+            && window == no
+            && self.servers[usize::from(last)].addr == addr
+        {
+            return usize::from(last);
+        }
+        let hash = addr.fingerprint();
+        self.sums[slot(no)].bitmap[hash as usize % BITMAP_WORDS] |= 1 << (hash >> 8 & 63);
+        let used = usize::from(self.server_count);
+        let place = match self.servers[..used].iter().position(|s| s.addr == addr) {
+            Some(place) => place,
+            None if used < MAX_SERVERS => {
+                self.server_count += 1;
+                self.servers[used] = ServerBytes { addr, ..ServerBytes::NONE };
+                used
+            }
+            None => {
+                let least = (0..MAX_SERVERS).min_by_key(|&i| self.servers[i].bytes_in(no, RING)).unwrap_or(0);
+                self.servers[least] = ServerBytes { addr, ..ServerBytes::NONE };
+                least
+            }
+        };
+        self.last_server = Some((no, place as u8));
+        place
+    }
+
+    /// Ends window `no`: from now on it is the youngest of the ring. The caller reads features before the next
+    /// call. Windows must be closed one after the other.
+    pub fn close(&mut self, no: WindowNo) {
+        self.open = no + 1;
+        // The oldest slot becomes the window after next.
+        let next = slot(no + 2);
+        self.sums[next] = Sums::default();
+        for second in 0..WINDOW_SECS as u64 {
+            self.seconds[second_slot((no + 2) * WINDOW_SECS as u64 + second)] = 0;
+        }
+        for server in &mut self.servers[..usize::from(self.server_count)] {
+            server.bytes[next] = 0;
+        }
+    }
+
+    /// The sums of a window: one of the last [`RING`] closed ones.
+    pub fn sums(&self, no: WindowNo) -> &Sums {
+        &self.sums[slot(no)]
+    }
+
+    /// How many windows of context exist up to and including `no`, at most [`RING`].
+    pub fn depth(&self, no: WindowNo) -> usize {
+        usize::try_from((no + 1).saturating_sub(self.since)).unwrap_or(RING).min(RING)
+    }
+
+    /// Received bytes in a second since the epoch; one of the last [`RING`] windows.
+    pub fn second(&self, second: u64) -> SecondStats {
+        self.seconds[second_slot(second)]
+    }
+
+    /// The servers of the last two minutes, in no order.
+    pub fn servers(&self) -> &[ServerBytes] {
+        &self.servers[..usize::from(self.server_count)]
+    }
+
+    /// Received bytes in the last `windows` windows up to and including `no`.
+    pub fn down_bytes(&self, no: WindowNo, windows: usize) -> u64 {
+        self.last(no, windows).map(|sums| sums.down.bytes).sum()
+    }
+
+    /// The last `windows` closed windows, youngest first.
+    pub fn last(&self, no: WindowNo, windows: usize) -> impl Iterator<Item = &Sums> {
+        (0..windows.min(RING) as u64).take_while(move |k| *k <= no).map(move |k| &self.sums[slot(no - k)])
+    }
+}
