@@ -196,7 +196,7 @@ pub const fn mix(mut x: u64) -> u64 {
 }
 
 /// An address prefix, e.g. a LAN: `192.168.1.0/24`, `fd00::/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
     addr: Addr,
     /// Length within the 128-bit form (IPv4: 96 + its own length).
@@ -220,6 +220,16 @@ impl Prefix {
     pub fn new(addr: Addr, len: u8) -> Self {
         let (offset, max) = if addr.is_v4() { (96, 32) } else { (0, 128) };
         Self { addr, len: offset + len.min(max) }
+    }
+
+    /// The address as written; bits beyond the length are not cleared.
+    pub const fn addr(&self) -> Addr {
+        self.addr
+    }
+
+    /// Length in bits within its own family: up to 32 for IPv4, 128 for IPv6.
+    pub fn bits(&self) -> u8 {
+        if self.addr.is_v4() { self.len.saturating_sub(96) } else { self.len }
     }
 
     /// Whether the address lies in this prefix. The families never match each other.
@@ -249,8 +259,7 @@ impl FromStr for Prefix {
 
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let len = if self.addr.is_v4() { self.len.saturating_sub(96) } else { self.len };
-        write!(f, "{}/{len}", self.addr)
+        write!(f, "{}/{}", self.addr, self.bits())
     }
 }
 

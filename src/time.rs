@@ -11,6 +11,10 @@ pub use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod clock_face;
+
+pub use clock_face::{BadTimeOfDay, TimeOfDay};
+
 /// Nanoseconds in one second.
 pub const NANOS_PER_SEC: u64 = 1_000_000_000;
 

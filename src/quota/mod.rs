@@ -1,1 +1,6 @@
-//! Usage judged against the allowance: the ledger, schedules, grants and the standing of each client.
+//! Usage judged against the allowance.
+
+pub mod hours;
+mod policy;
+
+pub use policy::{Action, Budget, Device, Period, Plan, Policy, Profile, Scope, Settings};
