@@ -2,7 +2,7 @@
 
 use super::value::{self, BadValue, Read};
 use super::{Blackhole, Config, DETECTORS, LogLevel, Mode, OnStop, Sensitivity, Transport};
-use crate::quota::{Action, Budget, Device, Period, Plan, Policy, Profile, Scope};
+use crate::quota::{Action, Budget, Device, Period, Plan, PlanAction, Policy, Profile, Scope};
 
 /// Fills one place of `S` from an option's values; returns the entries that did not fit.
 type Fill<S> = Box<dyn Fn(&mut S, &[String]) -> Vec<(String, BadValue)>>;
@@ -307,8 +307,7 @@ pub(super) fn plan() -> Vec<Field<Plan>> {
         one("reset_day", at!(reset_day), |text| value::number(text, 1..=31)),
         one("limit", at!(limit), value::size),
         one("action", at!(action), |text| {
-            let words = &["throttle", "block", "reject", "drop"];
-            value::choice(text, words, &[Action::Throttle, Action::Reject, Action::Reject, Action::Drop])
+            value::choice(text, &["throttle", "block"], &[PlanAction::Throttle, PlanAction::Block])
         }),
         one("throttle", at!(throttle_kbps), value::rate_kbps),
     ]

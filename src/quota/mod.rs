@@ -3,4 +3,4 @@
 pub mod hours;
 mod policy;
 
-pub use policy::{Action, Budget, Device, Period, Plan, Policy, Profile, Scope, Settings};
+pub use policy::{Action, Budget, Device, Period, Plan, PlanAction, Policy, Profile, Scope, Settings};

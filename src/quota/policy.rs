@@ -109,6 +109,16 @@ pub enum Period {
     Month,
 }
 
+/// What happens when a data plan is used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PlanAction {
+    /// Its traffic goes on, slowly.
+    #[default]
+    Throttle,
+    /// Its traffic is cut, in the household's way.
+    Block,
+}
+
 /// A cap on bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -124,8 +134,8 @@ pub struct Plan {
     pub reset_day: u8,
     /// The cap; zero = count only.
     pub limit: Bytes,
-    /// Block (reject or drop) or throttle.
-    pub action: Action,
+    /// What happens when it is used up.
+    pub action: PlanAction,
     /// Rate in kbit/s when throttled.
     pub throttle_kbps: u32,
 }
@@ -139,7 +149,7 @@ impl Default for Plan {
             period: Period::Month,
             reset_day: 1,
             limit: Bytes::ZERO,
-            action: Action::Throttle,
+            action: PlanAction::Throttle,
             throttle_kbps: 1024,
         }
     }

@@ -1,1 +1,0 @@
-//! The firewall we want, as a value.
