@@ -10,9 +10,61 @@
 use crate::net::{Addr, MacAddr};
 use crate::time::Moment;
 
+mod ip;
+mod link;
 mod path;
+pub mod trace;
+mod transport;
+mod walk;
 
-pub use path::{Path, Proto};
+pub use path::{MAX_LAYERS, Path, Proto};
+
+use walk::{Layer, Walk};
+
+/// Reads the headers of one frame.
+pub fn dissect<'a>(frame: &Frame<'a>) -> Packet<'a> {
+    let mut walk = Walk::new(frame);
+    let mut next = match frame.link {
+        LinkType::Ethernet => walk.ethernet(),
+        other => walk.begin(other),
+    };
+    while let Some(layer) = next {
+        next = walk.step(layer);
+    }
+    walk.packet
+}
+
+impl Walk<'_> {
+    /// Where a frame of any link type but Ethernet begins.
+    fn begin(&mut self, link: LinkType) -> Option<Layer> {
+        match link {
+            LinkType::Ethernet => Some(Layer::Ethernet),
+            LinkType::Null => Some(Layer::Null),
+            LinkType::Ppp => Some(Layer::Ppp),
+            LinkType::PppEther => Some(Layer::PppoeSession),
+            LinkType::RawIp => self.enter(Proto::Raw).map(|()| Layer::Ip),
+            LinkType::Sll => Some(Layer::Sll),
+            LinkType::Sll2 => Some(Layer::Sll2),
+            LinkType::Other(_) => self.enter(Proto::Data).and(None),
+        }
+    }
+
+    #[inline]
+    fn step(&mut self, layer: Layer) -> Option<Layer> {
+        match layer {
+            Layer::EtherType(kind) => self.ether_type(kind),
+            Layer::IpProtocol(protocol) => self.ip_protocol(protocol),
+            Layer::Ip => self.ip(),
+            Layer::Ethernet => self.ethernet(),
+            Layer::Llc => self.llc(),
+            Layer::Ppp => self.ppp(),
+            Layer::PppoeSession => self.pppoe_session(),
+            Layer::Sll => self.sll(),
+            Layer::Sll2 => self.sll2(),
+            Layer::Null => self.null(),
+        }
+    }
+}
 
 /// Bytes off the wire, before anybody looked into them.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +99,22 @@ pub enum LinkType {
     Sll2,
     /// Any other LINKTYPE_ number.
     Other(u32),
+}
+
+impl LinkType {
+    /// From the number in a capture file.
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            0 | 108 => Self::Null,
+            1 => Self::Ethernet,
+            9 | 50 => Self::Ppp,
+            51 => Self::PppEther,
+            12 | 14 | 101 | 228 | 229 => Self::RawIp,
+            113 => Self::Sll,
+            276 => Self::Sll2,
+            other => Self::Other(other),
+        }
+    }
 }
 
 /// Everything the pipeline wants to know about one frame. Borrowed, copied nowhere.
@@ -117,7 +185,7 @@ pub struct Ip {
     /// Upper protocol after all extension headers (IANA protocol numbers).
     pub protocol: u8,
     /// IP length in bytes as on the wire: IPv4 total length, IPv6 40 + payload length; where the header says 0
-    /// (segmentation offload) the length left in the frame.
+    /// (segmentation offload), or more than the frame holds, the length left in the frame.
     pub len: u32,
     /// Hop limit.
     pub ttl: u8,
