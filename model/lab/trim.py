@@ -126,7 +126,7 @@ def continued_hello(packet, more_of):
 def trim_file(source, target, keep="headers", level=9):
     """Trims a file into a .zst file; returns its Shape."""
     with open(target, "wb") as out:
-        words = ["nice", "zstd", "-q", f"-{level}", "--long=24", *(["--ultra"] if level > 19 else []), "-c"]
+        words = ["nice", "zstd", "-q", f"-{level}", *(["--ultra"] if level > 19 else []), "-c"]
         packer = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=out)
         with open(source, "rb", buffering=1 << 20) as data:
             shape = trim(data, packer.stdin, keep)
