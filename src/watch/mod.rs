@@ -1,1 +1,167 @@
-//! Scores to sessions, sessions to watch time.
+//! Scores to sessions, sessions to watch time: the count a person would agree with.
+//!
+//! Video arrives in bursts with silence between, and a silent ten seconds of video look like any other silence.
+//! So silence is no evidence here. Windows that carried something move a *belief* (a bounded sum of log-likelihood
+//! ratios, Page's CUSUM, 1954); once it is high enough a session is on, and time is credited back to where the
+//! evidence began to add up. Silent windows use up the *playout allowance*: a player that fetched every `p`
+//! seconds has a few `p` of video in its buffer, so the session goes on that long after the last fetch and no
+//! longer. That one idea both counts the silent end of a video and stops soon after a pause.
+//!
+//! Everything is integer arithmetic on constants that training chose ([`Params`], part of the artefact).
+
+use serde::{Deserialize, Serialize};
+
+use crate::classify::Score;
+use crate::window::WindowNo;
+
+mod params;
+mod session;
+
+pub use params::{Params, ParamsError, Sensitivity};
+pub use session::{MAX_SESSION_SERVERS, ServerTotal, Session};
+
+/// What is going on at one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// Somebody watches video.
+    Watching,
+    /// Nobody does, as far as traffic tells.
+    Idle,
+}
+
+/// What the session layer wants to know of a closed window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Which window.
+    pub no: WindowNo,
+    /// The classifier's opinion.
+    pub score: Score,
+    /// IP bytes received.
+    pub down_bytes: u64,
+    /// Bursts that began in the last two minutes.
+    pub bursts_120: u32,
+    /// Mean time between them in tenths of a second.
+    pub burst_period_ds: u32,
+}
+
+/// What a closed window means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Not watched.
+    Off,
+    /// A session began with window `from`, which is this one or an earlier one: credit all of them.
+    Began { from: WindowNo },
+    /// The session goes on: count this window.
+    On,
+    /// The session ended before this window.
+    Ended,
+}
+
+/// The session layer's state of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watcher {
+    /// Log-likelihood ratio in 16.16.
+    belief: i32,
+    activity: Activity,
+    /// Where the evidence began to add up.
+    since: Option<WindowNo>,
+    /// Last window that carried evidence.
+    last: Option<WindowNo>,
+    period_ds: u32,
+    period_known: PeriodKnown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum PeriodKnown {
+    Default,
+    Seen,
+}
+
+impl Watcher {
+    /// Nobody is watching.
+    pub fn new(params: &Params) -> Self {
+        Self {
+            belief: params.llr_min,
+            activity: Activity::Idle,
+            since: None,
+            last: None,
+            period_ds: params.period_default_ds,
+            period_known: PeriodKnown::Default,
+        }
+    }
+
+    /// What is going on.
+    pub fn activity(&self) -> Activity {
+        self.activity
+    }
+
+    /// Whether a silent window would change nothing: the caller may then stop asking until something arrives.
+    pub fn is_at_rest(&self) -> bool {
+        self.last.is_none()
+    }
+
+    /// Judges a closed window. Windows come in order; some may be left out while [`Watcher::is_at_rest`].
+    pub fn step(&mut self, params: &Params, sensitivity: Sensitivity, seen: &Evidence) -> Step {
+        let carried = seen.down_bytes >= params.evidence_bytes;
+        if carried {
+            self.weigh(params, seen);
+        }
+        let Some(last) = self.last else { return Step::Off };
+        let quiet_ds = seen.no.saturating_sub(last).saturating_mul(u64::from(params.window_s) * 10);
+        match self.activity {
+            Activity::Idle if self.belief >= params.on(sensitivity) => {
+                self.activity = Activity::Watching;
+                let earliest = seen.no.saturating_sub(params.back_max_windows);
+                Step::Began { from: self.since.unwrap_or(seen.no).clamp(earliest, seen.no) }
+            }
+            Activity::Idle => {
+                if quiet_ds >= u64::from(params.forget_quiet_ds) {
+                    *self = Self::new(params);
+                }
+                Step::Off
+            }
+            Activity::Watching if self.belief <= params.off || quiet_ds > self.allowance_ds(params) => {
+                *self = Self::new(params);
+                Step::Ended
+            }
+            Activity::Watching => Step::On,
+        }
+    }
+
+    /// A window that cannot be judged: what was going on goes on.
+    pub fn step_unknown(&mut self, no: WindowNo) -> Step {
+        match self.activity {
+            Activity::Watching => {
+                self.last = self.last.map(|last| last.max(no));
+                Step::On
+            }
+            Activity::Idle => Step::Off,
+        }
+    }
+
+    fn weigh(&mut self, params: &Params, seen: &Evidence) {
+        if self.since.is_none() || self.activity == Activity::Idle && self.belief <= params.llr_min {
+            self.since = Some(seen.no);
+        }
+        let ratio = params.llr[usize::from(seen.score.0 >> 8)];
+        self.belief = self.belief.saturating_add(ratio).clamp(params.llr_min, params.llr_max);
+        if seen.bursts_120 >= params.period_bursts_min {
+            self.period_ds = match self.period_known {
+                PeriodKnown::Default => seen.burst_period_ds,
+                PeriodKnown::Seen => (3 * self.period_ds + seen.burst_period_ds) / 4,
+            };
+            self.period_known = PeriodKnown::Seen;
+        }
+        self.last = Some(seen.no);
+    }
+
+    /// How long a session goes on after the last fetch, in tenths of a second.
+    fn allowance_ds(&self, params: &Params) -> u64 {
+        let periods = u64::from(params.hold_period_x10) * u64::from(self.period_ds) / 10;
+        periods.clamp(u64::from(params.hold_min_ds), u64::from(params.hold_max_ds))
+    }
+}
+
+#[cfg(test)]
+mod tests;

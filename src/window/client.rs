@@ -88,6 +88,11 @@ pub struct ServerBytes {
 impl ServerBytes {
     const NONE: Self = Self { addr: Addr::UNSPECIFIED, bytes: [0; RING + 2] };
 
+    /// Bytes in one window: an open one or one of the last [`RING`].
+    pub fn bytes_at(&self, no: WindowNo) -> u64 {
+        u64::from(self.bytes[slot(no)])
+    }
+
     /// Bytes in the last `windows` windows up to and including `no`.
     pub fn bytes_in(&self, no: WindowNo, windows: usize) -> u64 {
         (0..windows.min(RING) as u64).filter(|k| *k <= no).map(|k| u64::from(self.bytes[slot(no - k)])).sum()

@@ -1,0 +1,113 @@
+use super::*;
+
+const ONE: i32 = 65_536;
+
+/// Scores below one half speak against video by 1, above for it by 1; on at 3, off at -2.
+fn params() -> Params {
+    Params {
+        window_s: 10,
+        evidence_bytes: 20_000,
+        llr: (0..256).map(|i| if i < 128 { -ONE } else { ONE }).collect(),
+        llr_min: -3 * ONE,
+        llr_max: 6 * ONE,
+        on: [4 * ONE, ONE, 0],
+        off: -2 * ONE,
+        back_max_windows: 18,
+        period_default_ds: 100,
+        period_bursts_min: 3,
+        hold_period_x10: 40,
+        hold_min_ds: 200,
+        hold_max_ds: 1_200,
+        forget_quiet_ds: 1_800,
+    }
+}
+
+fn seen(no: WindowNo, score: u16, down_bytes: u64) -> Evidence {
+    Evidence { no, score: Score(score), down_bytes, bursts_120: 0, burst_period_ds: 0 }
+}
+
+const VIDEO: u16 = 60_000;
+const OTHER: u16 = 100;
+
+fn run(windows: impl IntoIterator<Item = (u16, u64)>) -> Vec<Step> {
+    let params = params();
+    let mut watcher = Watcher::new(&params);
+    windows
+        .into_iter()
+        .enumerate()
+        .map(|(i, (score, bytes))| {
+            watcher.step(&params, Sensitivity::Normal, &seen(100 + i as u64, score, bytes))
+        })
+        .collect()
+}
+
+#[test]
+fn a_session_is_credited_back_to_where_evidence_began() {
+    let steps = run([(VIDEO, 500_000), (VIDEO, 0), (VIDEO, 500_000), (VIDEO, 500_000), (VIDEO, 500_000)]);
+    assert_eq!(steps, [Step::Off, Step::Off, Step::Off, Step::Off, Step::Began { from: 100 }]);
+}
+
+#[test]
+fn silence_is_no_evidence_and_ends_a_session_only_when_the_buffer_is_played_out() {
+    let loud = [(VIDEO, 500_000); 5];
+    let quiet = [(VIDEO, 0); 6];
+    let steps = run(loud.into_iter().chain(quiet));
+    assert_eq!(steps[3..5], [Step::Began { from: 100 }, Step::On]);
+    // Default period 10 s, allowance 4 periods: 40 s after the last fetch.
+    assert_eq!(steps[5..], [Step::On, Step::On, Step::On, Step::On, Step::Ended, Step::Off]);
+}
+
+#[test]
+fn evidence_against_video_ends_a_session() {
+    let steps = run([(VIDEO, 500_000); 10].into_iter().chain([(OTHER, 500_000); 10]));
+    let ended = steps.iter().position(|step| *step == Step::Ended).unwrap();
+    // The belief stood at its ceiling of 6 and has to fall to -2.
+    assert_eq!(ended, 10 + 7);
+}
+
+#[test]
+fn traffic_that_is_not_video_never_begins_a_session() {
+    assert!(run([(OTHER, 5_000_000); 500]).iter().all(|step| *step == Step::Off));
+}
+
+#[test]
+fn an_unknown_window_keeps_what_was_going_on() {
+    let params = params();
+    let mut watcher = Watcher::new(&params);
+    assert_eq!(watcher.step_unknown(1), Step::Off);
+    (2..20).for_each(|no| {
+        watcher.step(&params, Sensitivity::Normal, &seen(no, VIDEO, 500_000));
+    });
+    assert!((20..40).all(|no| watcher.step_unknown(no) == Step::On));
+    assert_eq!(watcher.step(&params, Sensitivity::Normal, &seen(40, VIDEO, 0)), Step::On);
+}
+
+#[test]
+fn higher_sensitivity_never_begins_later() {
+    let params = params();
+    let first_on = |sensitivity| {
+        let mut watcher = Watcher::new(&params);
+        (0..50).position(|no| watcher.step(&params, sensitivity, &seen(no, VIDEO, 100_000)) != Step::Off)
+    };
+    let [low, normal, high] =
+        [Sensitivity::Low, Sensitivity::Normal, Sensitivity::High].map(|s| first_on(s).unwrap());
+    assert!(high < normal && normal < low);
+}
+
+#[test]
+fn constants_out_of_range_are_named() {
+    let mut bad = params();
+    bad.llr.pop();
+    let error = Params::from_json(&serde_json::to_string(&bad).unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "session constant llr is out of range");
+    assert_eq!(Params::from_json(&serde_json::to_string(&params()).unwrap()).unwrap(), params());
+    assert!(Params::from_json("{}").is_err());
+}
+
+#[test]
+fn a_session_keeps_its_busiest_servers_sorted() {
+    let mut session = Session::begin(7);
+    assert_eq!(session.start, crate::window::window_start(7));
+    session.count(7, crate::time::Duration::from_secs(10), None);
+    assert_eq!(session.end, crate::window::window_start(8));
+}
