@@ -61,3 +61,5 @@ pub mod config;
 pub mod engine;
 
 pub mod os;
+
+pub mod cli;

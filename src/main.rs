@@ -1,5 +1,8 @@
 //! The shell's front door.
 
-fn main() {
-    eprintln!("streamguard: nothing to run yet");
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    streamguard::cli::run(&args)
 }

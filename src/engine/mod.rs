@@ -1,1 +1,276 @@
 //! The only module that knows them all.
+//!
+//! An [`Engine`] is told what happens ([`Input`]) and when ([`Now`]), and asked what follows ([`Output`]) until
+//! there is nothing more to say. It never asks for the time, opens a file or logs, so live capture, a file and a
+//! virtual household drive it alike, and the same input twice gives the same output twice.
+//!
+//! ```text
+//!  frame ─► dissect ─► lan ─► window ─(closed)─► features ─► classify ─► watch ─► Output::Window, Session
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::classify::Score;
+use crate::dissect::{Frame, Packet, dissect};
+use crate::features::Row;
+use crate::lan::{ClientIdx, Identify, Lan, Placement, Vantage};
+use crate::net::Direction;
+use crate::time::{Duration, Moment};
+use crate::watch::{Sensitivity, Session};
+use crate::window::{Progress, Unknown, WindowNo, Windows, window_no, window_start};
+
+mod model;
+mod viewer;
+
+pub use model::{Model, ModelError};
+
+use viewer::Viewer;
+
+/// How an engine is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How the LAN end is recognised.
+    pub vantage: Vantage,
+    /// By what a client is told apart.
+    pub identify: Identify,
+    /// How eager the count is.
+    pub sensitivity: Sensitivity,
+    /// Forest and session constants.
+    pub model: Arc<Model>,
+}
+
+/// A closed window of one client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowReport {
+    /// Whose.
+    pub client: ClientIdx,
+    /// Which.
+    pub no: WindowNo,
+    /// The classifier's opinion; `None` if nothing was received for two minutes or the window is unknown.
+    pub score: Option<Score>,
+    /// Why it could not be judged, if so.
+    pub unknown: Option<Unknown>,
+    /// Whether it counts as watched.
+    pub verdict: Verdict,
+    /// What the classifier saw; zeros without a score.
+    pub row: Row,
+}
+
+/// What became of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not counted.
+    Idle,
+    /// Counted, and with it all windows since `from`, which may be this one.
+    Counted { from: WindowNo },
+}
+
+/// What the engine has to say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// A window was closed.
+    Window(WindowReport),
+    /// A session is over.
+    SessionEnded { client: ClientIdx, session: Session },
+    /// The packet clock jumped; context was forgotten.
+    Gap { from: Moment, to: Moment },
+}
+
+/// What one client moved and watched so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Wire bytes sent to the outside.
+    pub up_bytes: u64,
+    /// Wire bytes received from the outside.
+    pub down_bytes: u64,
+    /// Time counted as watched.
+    pub watched: Duration,
+}
+
+/// What was seen of the capture as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Frames.
+    pub packets: u64,
+    /// Wire bytes.
+    pub bytes: u64,
+    /// Frames that are not what they claim.
+    pub malformed: u64,
+    /// Time of the first frame.
+    pub first: Option<Moment>,
+    /// Latest time of a frame.
+    pub last: Option<Moment>,
+}
+
+/// From frames to watch time.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    lan: Lan,
+    windows: Windows,
+    viewers: Vec<Option<Box<Viewer>>>,
+    totals: Vec<Totals>,
+    seen: Seen,
+    /// Where the present stretch of packet time began: the capture, or the end of a gap.
+    stretch_from: Option<Moment>,
+    outputs: VecDeque<Output>,
+}
+
+impl Engine {
+    /// An engine that has seen nothing.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            lan: Lan::new(settings.vantage.clone(), settings.identify),
+            settings,
+            windows: Windows::new(),
+            viewers: Vec::new(),
+            totals: Vec::new(),
+            seen: Seen::default(),
+            stretch_from: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes in one frame. Returns what it was taken for, so that a caller's reports need not dissect again.
+    pub fn handle_frame<'a>(&mut self, frame: &Frame<'a>) -> (Packet<'a>, Placement) {
+        let packet = dissect(frame);
+        self.seen.packets += 1;
+        self.seen.bytes += u64::from(packet.wire_len);
+        self.seen.malformed += u64::from(packet.malformed.is_some());
+        self.seen.first = self.seen.first.or(Some(packet.at));
+        self.seen.last = self.seen.last.max(Some(packet.at));
+        self.stretch_from = self.stretch_from.or(Some(packet.at));
+        self.advance(packet.at);
+        let placement = self.lan.place(&packet);
+        if let (Placement::Client(side), Some(ip)) = (placement, packet.ip()) {
+            let totals = slot(&mut self.totals, side.client);
+            match side.direction {
+                Direction::Up => totals.up_bytes += u64::from(packet.wire_len),
+                Direction::Down => totals.down_bytes += u64::from(packet.wire_len),
+            }
+            let sample = viewer::sample(&packet, ip, &side);
+            self.windows.observe(side.client, &sample);
+        }
+        (packet, placement)
+    }
+
+    /// Time passed without a frame.
+    pub fn handle_tick(&mut self, at: Moment) {
+        if self.stretch_from.is_some() {
+            self.advance(at);
+        }
+    }
+
+    /// Frames were lost before they reached us: what is open cannot be judged.
+    pub fn handle_loss(&mut self) {
+        self.windows.mark_unknown(Unknown::CaptureLoss);
+    }
+
+    /// The capture is over: closes all windows and sessions.
+    pub fn finish(&mut self) {
+        loop {
+            match self.windows.finish() {
+                Progress::Close(no) => self.close(no),
+                Progress::Gap { .. } | Progress::UpToDate => break,
+            }
+        }
+        self.end_sessions();
+    }
+
+    /// What follows from what was handled; ask until there is nothing more.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Who is there.
+    pub fn lan(&self) -> &Lan {
+        &self.lan
+    }
+
+    /// What a client moved and watched.
+    pub fn totals(&self, client: ClientIdx) -> Totals {
+        self.totals.get(client.index()).copied().unwrap_or_default()
+    }
+
+    /// What was seen as a whole.
+    pub fn seen(&self) -> Seen {
+        self.seen
+    }
+
+    /// Packets that came too late for their window.
+    pub fn late(&self) -> u64 {
+        self.windows.late()
+    }
+
+    fn advance(&mut self, at: Moment) {
+        loop {
+            match self.windows.advance(at) {
+                Progress::UpToDate => return,
+                Progress::Close(no) => self.close(no),
+                Progress::Gap { from, to } => {
+                    self.end_sessions();
+                    self.windows.forget();
+                    self.stretch_from = Some(to);
+                    self.outputs.push_back(Output::Gap { from, to });
+                }
+            }
+        }
+    }
+
+    /// Closes a window for every client.
+    #[cold]
+    fn close(&mut self, no: WindowNo) {
+        let unknown = self.windows.unknown(no);
+        let span = Span { from: self.stretch_from.unwrap_or_default(), to: self.windows.clock().unwrap_or_default() };
+        for (client, window) in self.windows.clients_mut() {
+            window.close(no);
+            let viewer = slot(&mut self.viewers, client);
+            let viewer = viewer.get_or_insert_with(|| Box::new(Viewer::new(&self.settings.model.session)));
+            let turn = viewer::Turn { client, no, unknown, span };
+            if let Some(report) = viewer.close(&self.settings, window, turn, &mut self.outputs) {
+                slot(&mut self.totals, client).watched += report.added;
+                self.outputs.push_back(Output::Window(report.window));
+            }
+        }
+    }
+
+    fn end_sessions(&mut self) {
+        for (client, _) in self.lan.clients().iter() {
+            let viewer = self.viewers.get_mut(client.index()).and_then(Option::as_mut);
+            if let Some(session) = viewer.and_then(|viewer| viewer.end(&self.settings.model.session)) {
+                self.outputs.push_back(Output::SessionEnded { client, session });
+            }
+        }
+    }
+}
+
+/// The stretch of time that packets cover: windows at its ends count only in part.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    from: Moment,
+    to: Moment,
+}
+
+impl Span {
+    /// How much of a window lies inside.
+    fn inside(&self, no: WindowNo) -> Duration {
+        let start = window_start(no).max(self.from);
+        let end = window_start(no + 1);
+        // The clock has passed the end of every window but the last one of a capture.
+        if self.to < end { self.to.since(start) } else { end.since(start) }
+    }
+
+    fn first_window(&self) -> WindowNo {
+        window_no(self.from)
+    }
+}
+
+/// The entry of a client in a table that grows with the number of clients, which is bounded.
+fn slot<T: Default>(table: &mut Vec<T>, client: ClientIdx) -> &mut T {
+    let index = client.index();
+    if table.len() <= index {
+        table.resize_with(index + 1, T::default);
+    }
+    &mut table[index]
+}

@@ -71,6 +71,13 @@ pub const FEATURES: [Feature; N_FEATURES] = [
     feature("active_seconds_120", "s"),
 ];
 
+/// Positions that the session layer reads; a test holds them against the names.
+pub const DOWN_BYTES: usize = 0;
+/// Position of `bursts_120`.
+pub const BURSTS_120: usize = 40;
+/// Position of `burst_period`.
+pub const BURST_PERIOD: usize = 43;
+
 /// The position of a feature by name.
 pub fn index_of(name: &str) -> Option<usize> {
     FEATURES.iter().position(|feature| feature.name == name)

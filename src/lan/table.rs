@@ -19,6 +19,11 @@ impl ClientIdx {
     /// All devices beyond [`MAX_CLIENTS`] together.
     pub const OVERFLOW: Self = Self(MAX_CLIENTS as u16);
 
+    /// The number at a place of an array indexed by [`ClientIdx::index`].
+    pub(crate) fn at(index: usize) -> Self {
+        Self(u16::try_from(index).unwrap_or(MAX_CLIENTS as u16).min(MAX_CLIENTS as u16))
+    }
+
     /// The number as an array index, at most [`MAX_CLIENTS`].
     pub fn index(self) -> usize {
         usize::from(self.0)

@@ -149,6 +149,11 @@ impl Windows {
         Self { clients: Vec::new(), clock: None, open: 0, unknown: None, late: 0 }
     }
 
+    /// Latest packet time seen or told.
+    pub fn clock(&self) -> Option<Moment> {
+        self.clock
+    }
+
     /// Packets that came too late for their window.
     pub fn late(&self) -> u64 {
         self.late
@@ -242,8 +247,9 @@ impl Windows {
     }
 
     /// Clients that have state, by number, to close a window: call [`Client::close`] on each.
-    pub fn clients_mut(&mut self) -> impl Iterator<Item = (usize, &mut Client)> {
-        self.clients.iter_mut().enumerate().filter_map(|(i, c)| c.as_deref_mut().map(|c| (i, c)))
+    pub fn clients_mut(&mut self) -> impl Iterator<Item = (ClientIdx, &mut Client)> {
+        let numbered = self.clients.iter_mut().enumerate();
+        numbered.filter_map(|(i, client)| client.as_deref_mut().map(|client| (ClientIdx::at(i), client)))
     }
 
     /// Drops all context, after a gap. The numbers of clients stay.

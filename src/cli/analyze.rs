@@ -1,0 +1,202 @@
+//! `analyze`: everything one pass over captures can tell.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use argh::FromArgs;
+
+use super::Failure;
+use crate::engine::{Engine, Model, Output, Settings, Verdict};
+use crate::lan::{Identify, Vantage};
+use crate::net::Prefix;
+use crate::os::files::{CaptureReader, read_bounded};
+use crate::report::clients::{Collector, KeepWindows, write_text};
+use crate::report::{Document, SCHEMA};
+use crate::watch::Sensitivity;
+use crate::window::window_start;
+
+/// say who watched how much, and what else moved, in captures
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "analyze")]
+pub(super) struct Args {
+    /// captures (pcap or pcapng, plain, .gz or .zst), one time line; - reads a pcap stream
+    #[argh(positional)]
+    files: Vec<PathBuf>,
+    /// a LAN network such as 192.168.1.0/24, instead of guessing; repeatable
+    #[argh(option)]
+    lan: Vec<Prefix>,
+    /// what a client is: mac (default) or ip
+    #[argh(option, default = "Identify::Mac", from_str_fn(identify))]
+    identify: Identify,
+    /// reports, comma separated or repeated: summary (default) clients windows
+    #[argh(option)]
+    report: Vec<String>,
+    /// how eager to count: low, normal (default), high
+    #[argh(option, default = "Sensitivity::Normal", from_str_fn(sensitivity))]
+    sensitivity: Sensitivity,
+    /// a trained model instead of the built-in one
+    #[argh(option)]
+    model: Option<PathBuf>,
+    /// one JSON document
+    #[argh(switch)]
+    json: bool,
+    /// print each window as it closes
+    #[argh(switch)]
+    follow: bool,
+}
+
+pub(super) fn identify(text: &str) -> Result<Identify, String> {
+    match text {
+        "mac" => Ok(Identify::Mac),
+        "ip" => Ok(Identify::Ip),
+        _ => Err(format!("`{text}` is neither mac nor ip")),
+    }
+}
+
+fn sensitivity(text: &str) -> Result<Sensitivity, String> {
+    Sensitivity::from_str(text).map_err(|()| format!("`{text}` is none of low, normal, high"))
+}
+
+/// The reports that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Report {
+    Summary,
+    Clients,
+    Windows,
+}
+
+fn reports(asked: &[String]) -> Result<Vec<Report>, Failure> {
+    let mut list = Vec::new();
+    for name in asked.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty()) {
+        list.push(match name {
+            "summary" => Report::Summary,
+            "clients" => Report::Clients,
+            "windows" => Report::Windows,
+            _ => return Err(Failure::new(format!("--report: there is no report `{name}`"))),
+        });
+    }
+    if list.is_empty() {
+        list.push(Report::Summary);
+    }
+    Ok(list)
+}
+
+/// Where packets are looked at from, as `--lan` and `--identify` say.
+pub(super) fn vantage(lan: &[Prefix]) -> Vantage {
+    if lan.is_empty() { Vantage::Guess } else { Vantage::Prefixes(lan.to_vec()) }
+}
+
+/// The model to use: the named file, or the built-in one.
+pub(super) fn model(path: Option<&PathBuf>) -> Result<Model, Failure> {
+    let Some(path) = path else { return Ok(Model::embedded()) };
+    let bytes = read_bounded(path, crate::classify::MAX_ARTIFACT_BYTES + 1)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    Model::from_bytes(&bytes)
+        .map_err(|error| Failure::new(format!("{}: {}", path.display(), Failure::from_error(&error))))
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    if args.files.is_empty() {
+        return Err(Failure::new("analyze: name a capture, or - for standard input"));
+    }
+    let reports = reports(&args.report)?;
+    let settings = Settings {
+        vantage: vantage(&args.lan),
+        identify: args.identify,
+        sensitivity: args.sensitivity,
+        model: Arc::new(model(args.model.as_ref())?),
+    };
+    let mut reader = CaptureReader::open(&args.files).map_err(|error| Failure::from_error(&error))?;
+    let mut engine = Engine::new(settings);
+    let keep = if reports.contains(&Report::Windows) { KeepWindows::All } else { KeepWindows::No };
+    let mut collector = Collector::new(keep);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut follow = args.follow.then(Follow::default);
+    loop {
+        match reader.next() {
+            Ok(Some(frame)) => {
+                engine.handle_frame(&frame);
+            }
+            Ok(None) => break,
+            Err(error) => {
+                eprintln!("streamguard: {}; what was read before is reported", Failure::from_error(&error));
+                break;
+            }
+        }
+        drain(&mut engine, &mut collector, &mut follow, &mut out)?;
+    }
+    engine.finish();
+    drain(&mut engine, &mut collector, &mut follow, &mut out)?;
+    let files = args.files.iter().map(|path| path.display().to_string()).collect();
+    let capture = collector.capture(&engine, files, reader.damage());
+    explain_no_lan(&engine, args);
+    let clients = collector.clients(&engine);
+    if args.json {
+        let listed = !reports.is_empty();
+        let document = Document { schema: SCHEMA, capture, clients: listed.then_some(clients) };
+        serde_json::to_writer(&mut out, &document).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        write_text(&mut out, &capture, &clients)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Nobody to report about: say why, and what to do.
+fn explain_no_lan(engine: &Engine, args: &Args) {
+    let tally = engine.lan().tally();
+    if tally.client > 0 || tally.foreign == 0 {
+        return;
+    }
+    if args.lan.is_empty() {
+        eprintln!("streamguard: no packet has a LAN end; say which network is the LAN with --lan CIDR");
+    } else {
+        eprintln!("streamguard: no packet has an end in the networks given with --lan");
+    }
+}
+
+#[derive(Default)]
+struct Follow;
+
+fn drain(
+    engine: &mut Engine,
+    collector: &mut Collector,
+    follow: &mut Option<Follow>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    while let Some(output) = engine.poll() {
+        if follow.is_some() {
+            write_live(engine, &output, out)?;
+        }
+        collector.take(output);
+    }
+    Ok(())
+}
+
+/// One line per closed window, at once: this is read while it is written.
+fn write_live(engine: &Engine, output: &Output, out: &mut impl Write) -> io::Result<()> {
+    let Output::Window(window) = output else { return Ok(()) };
+    let first = engine.seen().first.unwrap_or_default();
+    let Some(known) = engine.lan().clients().known(window.client) else { return Ok(()) };
+    let activity = match window.verdict {
+        Verdict::Counted { .. } => "watching",
+        Verdict::Idle => "idle",
+    };
+    let score = window.score.map_or_else(|| "-".to_owned(), |score| score.to_string());
+    let watched = engine.totals(window.client).watched.as_secs();
+    let start = window_start(window.no);
+    let wall = crate::time::WallTime::from_nanos(i64::try_from(start.as_nanos()).unwrap_or(i64::MAX));
+    writeln!(
+        out,
+        "{wall} {:>8.0} s  {}  score {score}  {activity}  {} min {:02} s watched",
+        start.signed_secs_since(first),
+        known.id,
+        watched / 60,
+        watched % 60
+    )?;
+    out.flush()
+}

@@ -1,0 +1,109 @@
+//! The command line: what a person types, turned into what the rooms below understand.
+//!
+//! Exit codes: 0 done, 1 a negative answer, 2 could not run. Errors are one line on standard error that names
+//! the file, option or value.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use argh::{EarlyExit, FromArgs};
+
+mod analyze;
+mod features;
+mod model;
+
+/// Watch time, quotas, accounting and attack alerts for home routers, from packet headers alone.
+#[derive(FromArgs, Debug)]
+struct Command {
+    #[argh(subcommand)]
+    verb: Verb,
+}
+
+#[derive(FromArgs, Debug)]
+#[argh(subcommand)]
+enum Verb {
+    Analyze(analyze::Args),
+    Features(features::Args),
+    Model(model::Args),
+}
+
+/// Why a command could not run.
+#[derive(Debug)]
+enum Failure {
+    /// A line for standard error.
+    Line(String),
+    /// Whoever read our output has left (`streamguard … | head`): nothing to say, nobody to say it to.
+    ReaderLeft,
+}
+
+impl Failure {
+    /// An error with its causes, joined by `: `.
+    fn from_error(error: &dyn std::error::Error) -> Self {
+        let mut line = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            line.push_str(": ");
+            line.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self::Line(line)
+    }
+
+    fn new(line: impl Into<String>) -> Self {
+        Self::Line(line.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => f.write_str(line),
+            Self::ReaderLeft => f.write_str("nobody reads the output any more"),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ReaderLeft,
+            _ => Self::new(format!("cannot write: {error}")),
+        }
+    }
+}
+
+/// Runs the command that `args` (program name first) describe.
+pub fn run(args: &[String]) -> ExitCode {
+    let (name, rest) = args.split_first().map_or(("streamguard", &[][..]), |(name, rest)| (name.as_str(), rest));
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    if rest == ["--version"] {
+        println!("streamguard {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    let command = match Command::from_args(&[name], &rest) {
+        Ok(command) => command,
+        Err(EarlyExit { output, status: Ok(()) }) => {
+            println!("{output}");
+            return ExitCode::SUCCESS;
+        }
+        Err(EarlyExit { output, status: Err(()) }) => {
+            eprintln!("{}", output.trim_end());
+            return ExitCode::from(2);
+        }
+    };
+    let done = match command.verb {
+        Verb::Analyze(args) => analyze::run(&args),
+        Verb::Features(args) => features::run(&args),
+        Verb::Model(args) => model::run(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(Failure::ReaderLeft) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "streamguard: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `model`: what is in force, and whether a file would do.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use argh::FromArgs;
+
+use super::{Failure, analyze};
+use crate::features::{schema_hash, schema_text};
+
+/// describe the model in force, or check a trained one
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "model")]
+pub(super) struct Args {
+    /// a trained model to check
+    #[argh(positional)]
+    file: Option<PathBuf>,
+    /// print the feature schema and its hash instead
+    #[argh(switch)]
+    schema: bool,
+    /// one JSON document
+    #[argh(switch)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
+    if args.schema {
+        print!("{}", schema_text());
+        println!("hash {:016x}", schema_hash());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let model = match analyze::model(args.file.as_ref()) {
+        Ok(model) => model,
+        Err(refused) => {
+            eprintln!("streamguard: {refused}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let summary: serde_json::Value = serde_json::from_str(&model.summary_json).unwrap_or_default();
+    let forest = &model.forest;
+    if args.json {
+        let document = serde_json::json!({
+            "fingerprint": format!("{:016x}", model.fingerprint),
+            "schema_hash": format!("{:016x}", schema_hash()),
+            "trees": forest.n_trees(), "nodes": forest.n_nodes(), "features": forest.n_features(),
+            "session": &model.session, "summary": summary,
+        });
+        println!("{document}");
+    } else {
+        println!("model        {:016x}", model.fingerprint);
+        println!("schema       {:016x}, {} features", schema_hash(), forest.n_features());
+        println!("forest       {} trees, {} nodes", forest.n_trees(), forest.n_nodes());
+        println!("trained on   {summary}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
