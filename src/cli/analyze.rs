@@ -99,9 +99,7 @@ pub(super) fn model(path: Option<&PathBuf>) -> Result<Model, Failure> {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    if args.files.is_empty() {
-        return Err(Failure::new("analyze: name a capture, or - for standard input"));
-    }
+    let inputs = super::captures("analyze", &args.files)?;
     let reports = reports(&args.report)?;
     let settings = Settings {
         vantage: vantage(&args.lan),
@@ -109,7 +107,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         sensitivity: args.sensitivity,
         model: Arc::new(model(args.model.as_ref())?),
     };
-    let mut reader = CaptureReader::open(&args.files).map_err(|error| Failure::from_error(&error))?;
+    let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
     let mut engine = Engine::new(settings);
     let keep = if reports.contains(&Report::Windows) { KeepWindows::All } else { KeepWindows::No };
     let mut collector = Collector::new(keep);
@@ -130,7 +128,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     engine.finish();
     drain(&mut engine, &mut collector, &mut follow, &mut out)?;
-    let files = args.files.iter().map(|path| path.display().to_string()).collect();
+    let files = inputs.iter().map(|path| path.display().to_string()).collect();
     let capture = collector.capture(&engine, files, reader.damage());
     explain_no_lan(&engine, args);
     let clients = collector.clients(&engine);

@@ -36,16 +36,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    if args.files.is_empty() {
-        return Err(Failure::new("features: name a capture, or - for standard input"));
-    }
+    let inputs = super::captures("features", &args.files)?;
     let settings = Settings {
         vantage: analyze::vantage(&args.lan),
         identify: args.identify,
         sensitivity: Sensitivity::Normal,
         model: Arc::new(Model::embedded()),
     };
-    let mut reader = CaptureReader::open(&args.files).map_err(|error| Failure::from_error(&error))?;
+    let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
     let mut engine = Engine::new(settings);
     let mut out = BufWriter::new(io::stdout().lock());
     write!(out, "client,start_s")?;
@@ -53,8 +51,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         write!(out, ",{}", feature.name)?;
     }
     writeln!(out)?;
-    let phase = Duration::try_from_secs_f64(args.phase)
-        .map_err(|_| Failure::new(format!("--phase: `{}` is not a number of seconds from 0 on", args.phase)))?;
+    let phase = Duration::try_from_secs_f64(args.phase).map_err(|_| {
+        Failure::new(format!("--phase: `{}` is not a number of seconds from 0 on", args.phase))
+    })?;
     while let Some(mut frame) = reader.next().map_err(|error| Failure::from_error(&error))? {
         frame.at = frame.at + phase;
         engine.handle_frame(&frame);

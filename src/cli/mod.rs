@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::{EarlyExit, FromArgs};
@@ -73,11 +74,24 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// Stands for a lone `-` while arguments are parsed, because argh takes it for an option.
+const DASH: &str = "\u{1}-";
+
+/// Captures as the user named them; a lone `-` is standard input.
+fn captures(verb: &str, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    if files.is_empty() {
+        return Err(Failure::new(format!("{verb}: name a capture, or - for standard input")));
+    }
+    let named = |path: &PathBuf| if path.as_os_str() == DASH { PathBuf::from("-") } else { path.clone() };
+    Ok(files.iter().map(named).collect())
+}
+
 /// Runs the command that `args` (program name first) describe.
 pub fn run(args: &[String]) -> ExitCode {
-    let (name, rest) = args.split_first().map_or(("streamguard", &[][..]), |(name, rest)| (name.as_str(), rest));
+    let (name, rest) =
+        args.split_first().map_or(("streamguard", &[][..]), |(name, rest)| (name.as_str(), rest));
     let name = name.rsplit('/').next().unwrap_or(name);
-    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    let rest: Vec<&str> = rest.iter().map(|arg| if arg == "-" { DASH } else { arg.as_str() }).collect();
     if rest == ["--version"] {
         println!("streamguard {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;

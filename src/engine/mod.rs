@@ -169,11 +169,8 @@ impl Engine {
 
     /// The capture is over: closes all windows and sessions.
     pub fn finish(&mut self) {
-        loop {
-            match self.windows.finish() {
-                Progress::Close(no) => self.close(no),
-                Progress::Gap { .. } | Progress::UpToDate => break,
-            }
+        while let Progress::Close(no) = self.windows.finish() {
+            self.close(no);
         }
         self.end_sessions();
     }
@@ -222,7 +219,10 @@ impl Engine {
     #[cold]
     fn close(&mut self, no: WindowNo) {
         let unknown = self.windows.unknown(no);
-        let span = Span { from: self.stretch_from.unwrap_or_default(), to: self.windows.clock().unwrap_or_default() };
+        let span = Span {
+            from: self.stretch_from.unwrap_or_default(),
+            to: self.windows.clock().unwrap_or_default(),
+        };
         for (client, window) in self.windows.clients_mut() {
             window.close(no);
             let viewer = slot(&mut self.viewers, client);

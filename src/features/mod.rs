@@ -9,7 +9,10 @@ mod extract;
 mod schema;
 
 pub use extract::{BURST_SECOND_BYTES, extract};
-pub use schema::{BURST_PERIOD, BURSTS_120, DOWN_BYTES, FEATURES, Feature, N_FEATURES, Row, index_of, schema_hash, schema_text};
+pub use schema::{
+    BURST_PERIOD, BURSTS_120, DOWN_BYTES, FEATURES, Feature, N_FEATURES, Row, index_of, schema_hash,
+    schema_text,
+};
 
 #[cfg(test)]
 mod tests;

@@ -244,3 +244,13 @@ impl<R: BufRead> Read for Zstd<R> {
         }
     }
 }
+
+/// Reads a small file whole, at most `max_bytes` of it.
+///
+/// # Errors
+/// Those of the file system.
+pub fn read_bounded(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(max_bytes as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

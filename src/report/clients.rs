@@ -220,8 +220,12 @@ impl Collector {
             let addresses = known.addresses.clone();
             (client, known.id, known.mac, addresses)
         });
-        let overflow = (engine.lan().clients().overflowed() > 0)
-            .then_some((ClientIdx::OVERFLOW, ClientId::Addr(Addr::UNSPECIFIED), None, Vec::new()));
+        let overflow = (engine.lan().clients().overflowed() > 0).then_some((
+            ClientIdx::OVERFLOW,
+            ClientId::Addr(Addr::UNSPECIFIED),
+            None,
+            Vec::new(),
+        ));
         // With `--identify ip` the addresses that only speak within the LAN are not devices of their own.
         let moved = |client| engine.totals(client).up_bytes + engine.totals(client).down_bytes > 0;
         known
@@ -315,7 +319,13 @@ pub fn write_text(out: &mut impl Write, capture: &CaptureReport, clients: &[Clie
         let (down, up) = (crate::units::Bytes(client.down_bytes), crate::units::Bytes(client.up_bytes));
         let name = client.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
         let label = format!("{}{name}", client.client);
-        writeln!(out, "{label:<40} {:>9} {:>10} {:>10}", clock(client.watch_s), down.to_string(), up.to_string())?;
+        writeln!(
+            out,
+            "{label:<40} {:>9} {:>10} {:>10}",
+            clock(client.watch_s),
+            down.to_string(),
+            up.to_string()
+        )?;
         for session in &client.sessions {
             write_session(out, session)?;
         }
@@ -342,4 +352,3 @@ fn write_session(out: &mut impl Write, session: &SessionReport) -> io::Result<()
     }
     Ok(())
 }
-
