@@ -231,7 +231,7 @@ def web_motion(rng, world, proto, duration):
     """Pages with animated ads and moving thumbnails: not watching, but it moves."""
     spec = surfing(rng, world, "medium")
     spec["think_s"] = [15, 120]
-    spec["during"] = [{"every_s": span(rng, 6, 30), "parts": [1, 3], "part_kb": span(rng, 60, 900), "odds": .8}]
+    spec["during"] = [{"every_s": span(rng, 8, 40), "parts": [1, 3], "part_kb": span(rng, 20, 250), "odds": .8}]
     return [activity("pages", "web_motion", proto, spec, duration)]
 
 
@@ -339,8 +339,8 @@ def app_store(rng, world, proto, duration):
 
 
 def sync_down(rng, world, proto, duration):
-    spec = {"hosts": world.hosts_of("cloud", 1, 2), "way": "down", "file_mb": span(rng, .1, 20), "chunk_mb": rng.choice(([1, 1], [4, 4], [0, 0], [.5, 2])),
-            "chunk_gap_s": rng.choice(([0, 0], [.2, 3], [1, 10])), "gap_s": span(rng, .3, 40), "kbps": rng.choice(([0, 0], [800, 4000])), "meta_kb": [1, 20]}
+    spec = {"hosts": world.hosts_of("cloud", 1, 2), "way": "down", "file_mb": span(rng, .1, 12), "chunk_mb": rng.choice(([1, 1], [4, 4], [0, 0], [.5, 2])),
+            "chunk_gap_s": rng.choice(([0, 0], [.2, 3], [1, 10])), "gap_s": span(rng, 1, 60), "kbps": rng.choice(([0, 0], [800, 4000])), "meta_kb": [1, 20]}
     return [activity("transfer", "cloud_sync", proto, spec, duration)]
 
 
@@ -452,12 +452,47 @@ def cloud_game(rng, world, proto, duration):
     return [activity("udp", "cloud_game", proto, spec, duration)]
 
 
+# ---- several things at once -----------------------------------------------
+
+def busy_vod(rng, world, proto, duration):
+    """Watching while something else goes on on the same device."""
+    main = rng.choice((vod, youtube_like, dash, live))(rng, world, proto, duration)
+    return main, rng.choice((mail, chat, office, web_light, sync_up, idle_phone, download))(rng, world, rng.choice(("h1", "h2")), duration)[:1]
+
+
+def work(rng, world, proto, duration):
+    """A desk: documents, mail or chat, songs, now and then a call."""
+    beside = rng.choice((mail, chat))(rng, world, proto, duration) + rng.choice((songs, radio, sync_up))(rng, world, proto, duration)
+    if rng.random() < .4:
+        beside += call_audio(rng, world, proto, duration)
+    return rename(office(rng, world, proto, duration), "work"), beside
+
+
+def web_radio(rng, world, proto, duration):
+    """Browsing with music: bursts over a steady or pulsing stream."""
+    pages = [a for s in split(rng, duration, 120, 500) for a in [browse(rng, world, s, proto)]]
+    return rename(pages, "web_audio"), rng.choice((radio, songs))(rng, world, rng.choice(("h1", "h2")), duration)
+
+
+def game_chat(rng, world, proto, duration):
+    """A game, the voices of friends, and patches of the game in between."""
+    beside = call_audio(rng, world, proto, duration)
+    if rng.random() < .6:
+        beside += rename(sync_down(rng, world, proto, duration), "game")
+    return game(rng, world, proto, duration), beside
+
+
+def rename(activities, cls):
+    return [{**a, "class": cls} for a in activities]
+
+
 FAMILIES = {
     f.__name__: f for f in (
         vod, vod_fixed, youtube_like, low_rate, dash, progressive, live, autoplay, shortform,
         web_light, web, web_heavy, scroll, web_motion, maps, search, mail, office, chat, audio, radio, songs, podcast,
         download, update, app_store, sync_down, sync_up, gallery, torrent, call_audio, call_video, conference, game,
         telemetry, camera_upload, idle_phone, idle, remote_desktop, code_work, cloud_game,
+        busy_vod, work, web_radio, game_chat,
     )
 }
 # real players are started by players.py and need no plan
@@ -475,9 +510,11 @@ def background(rng, world, odds):
 
 
 def plan(family, rng, world, proto, duration, odds=.5):
-    """The plan of one light client."""
-    return {"seed": rng.randrange(1 << 40), "duration_s": duration, "activities": FAMILIES[family](rng, world, proto, duration),
-            "background": [] if family == "idle" else background(rng, world, odds)}
+    """The plan of one light client. A family gives activities, or a pair: activities and what runs beside them."""
+    seed = rng.randrange(1 << 40)
+    drawn = FAMILIES[family](rng, world, proto, duration)
+    main, beside = drawn if isinstance(drawn, tuple) else (drawn, [])
+    return {"seed": seed, "duration_s": duration, "activities": main, "background": beside + ([] if family == "idle" else background(rng, world, odds))}
 
 
 def rename_tunnelled(drawn, vpn):

@@ -79,9 +79,7 @@ fn main() {
 }
 
 fn run() -> Result<(), String> {
-    let path = std::env::args()
-        .nth(1)
-        .ok_or("usage: delay TABLE (TUN devices on fds 0 and 1)")?;
+    let path = std::env::args().nth(1).ok_or("usage: delay TABLE (TUN devices on fds 0 and 1)")?;
     let text = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
     let table = Arc::new(parse(&text).map_err(|e| format!("{path}: {e}"))?);
     let clients = device(std::io::stdin().as_fd())?;
@@ -90,17 +88,13 @@ fn run() -> Result<(), String> {
     let down = start(Direction::Down, servers, clients_out, Arc::clone(&table));
     let up = start(Direction::Up, clients, servers_out, table);
     for thread in [down, up] {
-        thread
-            .join()
-            .map_err(|_| "a forwarding thread ended".to_string())?;
+        thread.join().map_err(|_| "a forwarding thread ended".to_string())?;
     }
     Ok(())
 }
 
 fn device(fd: std::os::fd::BorrowedFd<'_>) -> Result<File, String> {
-    fd.try_clone_to_owned()
-        .map(File::from)
-        .map_err(|e| format!("TUN descriptor: {e}"))
+    fd.try_clone_to_owned().map(File::from).map_err(|e| format!("TUN descriptor: {e}"))
 }
 
 fn duplicate(file: &File) -> Result<File, String> {
@@ -108,12 +102,7 @@ fn duplicate(file: &File) -> Result<File, String> {
 }
 
 /// Starts the two threads of one direction; the returned one ends with its device.
-fn start(
-    direction: Direction,
-    from: File,
-    to: File,
-    table: Arc<Table>,
-) -> std::thread::JoinHandle<()> {
+fn start(direction: Direction, from: File, to: File, table: Arc<Table>) -> std::thread::JoinHandle<()> {
     let queue: Queue = Arc::new((Mutex::new(BinaryHeap::new()), Condvar::new()));
     let reader = Arc::clone(&queue);
     std::thread::spawn(move || release(&queue, to));
@@ -135,21 +124,12 @@ impl Road {
             .clients
             .iter()
             .map(|(address, line)| {
-                let shaper = Shaper {
-                    line: *line,
-                    free_at: start,
-                    last_release: start,
-                };
+                let shaper = Shaper { line: *line, free_at: start, last_release: start };
                 (*address, shaper)
             })
             .collect();
         let random = Random(0x9e37_79b9_7f4a_7c15 ^ direction as u64);
-        Self {
-            direction,
-            table,
-            shapers,
-            random,
-        }
+        Self { direction, table, shapers, random }
     }
 
     /// The moment a packet leaves, or `None` when its line drops it.
@@ -203,12 +183,11 @@ fn accept(mut road: Road, mut from: File, queue: &Queue) {
         number += 1;
         let Ok(mut heap) = queue.0.lock() else { return };
         if heap.len() < MAX_WAITING {
-            heap.push(Reverse(Waiting {
-                release,
-                number,
-                packet: packet.to_vec(),
-            }));
-            queue.1.notify_one();
+            heap.push(Reverse(Waiting { release, number, packet: packet.to_vec() }));
+            // Only a new first packet changes when the sender must wake.
+            if heap.peek().is_some_and(|Reverse(first)| first.number == number) {
+                queue.1.notify_one();
+            }
         }
     }
 }
@@ -217,10 +196,7 @@ fn addresses(packet: &[u8]) -> Option<([u8; 4], [u8; 4])> {
     if packet.len() < 20 || packet[0] >> 4 != 4 {
         return None;
     }
-    Some((
-        packet[12..16].try_into().ok()?,
-        packet[16..20].try_into().ok()?,
-    ))
+    Some((packet[12..16].try_into().ok()?, packet[16..20].try_into().ok()?))
 }
 
 /// Writes packets when their time has come.
@@ -270,10 +246,7 @@ impl Random {
 }
 
 fn parse(text: &str) -> Result<Table, String> {
-    let mut table = Table {
-        clients: HashMap::new(),
-        servers: HashMap::new(),
-    };
+    let mut table = Table { clients: HashMap::new(), servers: HashMap::new() };
     for (index, raw) in text.lines().enumerate() {
         let words: Vec<&str> = raw.split_whitespace().collect();
         if words.is_empty() || words[0].starts_with('#') {
@@ -287,17 +260,13 @@ fn parse(text: &str) -> Result<Table, String> {
 fn parse_line(words: &[&str], table: &mut Table) -> Result<(), String> {
     let kind = words[0];
     let address = words.get(1).ok_or("address missing")?;
-    let address: std::net::Ipv4Addr = address
-        .parse()
-        .map_err(|_| format!("bad address {address}"))?;
+    let address: std::net::Ipv4Addr = address.parse().map_err(|_| format!("bad address {address}"))?;
     let mut line = Line::default();
     for pair in words[2..].chunks(2) {
         let [key, value] = pair else {
             return Err(format!("{} has no value", pair[0]));
         };
-        let value: u64 = value
-            .parse()
-            .map_err(|_| format!("bad number {value} for {key}"))?;
+        let value: u64 = value.parse().map_err(|_| format!("bad number {value} for {key}"))?;
         match *key {
             "down_kbps" => line.down_kbps = value,
             "up_kbps" => line.up_kbps = value,
@@ -311,10 +280,7 @@ fn parse_line(words: &[&str], table: &mut Table) -> Result<(), String> {
     }
     match kind {
         "client" => table.clients.insert(address.octets(), line).map(|_| ()),
-        "server" => table
-            .servers
-            .insert(address.octets(), line.rtt_us)
-            .map(|_| ()),
+        "server" => table.servers.insert(address.octets(), line.rtt_us).map(|_| ()),
         other => return Err(format!("expected client or server, found {other}")),
     };
     Ok(())
