@@ -17,6 +17,9 @@ deps: ## install what a fresh Debian machine lacks (needs root for packages)
 build: deps ## the release binary, target/release/streamguard
 	$(CARGO) build --release --locked
 
+demo: build ## watch time of the shipped capture, beside what its players really did
+	@python3 .ci/demo.py target/release/streamguard tests/fixtures/demo.pcap.zst tests/fixtures/demo-truth.csv
+
 lint: ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
