@@ -122,7 +122,7 @@ class Chromium(RealPlayer):
         words += ["--enable-quic", f"--origin-to-force-quic-on={self.host}:443"] if self.proto == "h3" else ["--disable-quic"]
         self.report("begin")
         with open(self.folder / f"{self.client.name}.err", "w", encoding="utf-8") as errors:
-            self.process = subprocess.Popen(net.inside(self.client.name, "nice", *words, address), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+            self.process = subprocess.Popen(net.inside(self.client.name, "nice", "-n", "5", *words, address), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
             for line in self.process.stderr:
                 if "STATE" in line:
                     self.read_state(line)
@@ -160,7 +160,7 @@ class Mpv(RealPlayer):
         if action == "start":
             self.close()
             rate = sum(media.TITLES[self.title]["rates"][min(self.level, 2)][:1]) * 1500 + 200_000
-            self.process = subprocess.Popen(net.inside(self.client.name, "nice", "mpv", "--no-config", "--tls-verify=no", "--vid=no", "--ao=null", "--cache=yes", "--really-quiet",
+            self.process = subprocess.Popen(net.inside(self.client.name, "nice", "-n", "5", "mpv", "--no-config", "--tls-verify=no", "--vid=no", "--ao=null", "--cache=yes", "--really-quiet",
                                                        "--demuxer-max-bytes=40MiB", f"--cache-secs={self.buffer_s}", f"--demuxer-readahead-secs={self.buffer_s}", f"--hls-bitrate={rate}",
                                                        f"--input-ipc-server={self.path}", self.url()), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         elif action == "stop":
@@ -219,7 +219,7 @@ class Ffmpeg(RealPlayer):
             if action == "start":
                 self.close()
                 words = ["ffmpeg", "-nostdin", "-v", "error", "-tls_verify", "0", "-re", "-i", self.url(), "-map", "0", "-c", "copy", "-f", "null", "-", "-progress", "pipe:1", "-stats_period", "1"]
-                self.process = subprocess.Popen(net.inside(self.client.name, "nice", *words), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                self.process = subprocess.Popen(net.inside(self.client.name, "nice", "-n", "5", *words), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
                 threading.Thread(target=self.follow, args=(self.process,), daemon=True).start()
             elif action == "stop":
                 self.close()

@@ -85,7 +85,7 @@ class Run:
         self.processes.append(net.start_line(WORK / "delay", table))
         self.processes.append(net.start_dns(scenario, self.world.hosts, self.logs))
         h1 = ",".join(t.host for t in self.threads if t.proto == "h1")
-        farm = net.inside("wan", "nice", WORK / "traffic", "server", "-cert", certificate, "-key", key, "-root", players.web_root(WORK), "-addr", ",".join(world.servers()), "-h1", h1)
+        farm = net.inside("wan", "nice", "-n", "3", WORK / "traffic", "server", "-cert", certificate, "-key", key, "-root", players.web_root(WORK), "-addr", ",".join(world.servers()), "-h1", h1)
         self.processes.append(subprocess.Popen(farm, stdout=subprocess.DEVNULL, stderr=open(self.logs / "server.err", "w")))
         for client in (c for c in scenario.clients if c.settings.get("vpn")):
             self.processes += tunnel.up(client, scenario)
@@ -102,7 +102,7 @@ class Run:
         file = self.logs / f"{client.name}.plan"
         file.write_text(json.dumps(plan))
         out, errors = open(self.logs / f"{client.name}.jsonl", "w"), open(self.logs / f"{client.name}.err", "w")
-        self.processes.append(subprocess.Popen(net.inside(client.name, "nice", "env", "GOMAXPROCS=1", "GOGC=50", WORK / "traffic", "client", "-plan", file), stdout=out, stderr=errors))
+        self.processes.append(subprocess.Popen(net.inside(client.name, "nice", "-n", "3", "env", "GOMAXPROCS=1", "GOGC=50", WORK / "traffic", "client", "-plan", file), stdout=out, stderr=errors))
 
     def watch(self, raw):
         """Waits for the run to end and says how it goes."""
