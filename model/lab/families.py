@@ -390,6 +390,14 @@ def call_video(rng, world, proto, duration):
     return [activity("udp", "call", proto, spec, duration)]
 
 
+def call_steady(rng, world, proto, duration):
+    """A call of constant rate and large packets, as some conference boxes send."""
+    flow = {"kind": "voice", "size": [rng.choice((900, 1100))] * 2, "talk_s": [0, 0]}
+    spec = {"host": world.host("call"), "port": rng.choice(CALL_PORTS), "up": [{**flow, "period_ms": rng.uniform(5, 20)}], "down": [{**flow, "period_ms": rng.uniform(5, 20)}],
+            "call_s": span(rng, 120, 900), "gap_s": [10, 60]}
+    return [activity("udp", "call", proto, spec, duration)]
+
+
 def conference(rng, world, proto, duration):
     others = rng.randint(2, 5)
     down = [voice(rng)] + [picture(rng, rng.choice((90, 150, 300, 600))) for _ in range(others)]
@@ -490,7 +498,7 @@ FAMILIES = {
     f.__name__: f for f in (
         vod, vod_fixed, youtube_like, low_rate, dash, progressive, live, autoplay, shortform,
         web_light, web, web_heavy, scroll, web_motion, maps, search, mail, office, chat, audio, radio, songs, podcast,
-        download, update, app_store, sync_down, sync_up, gallery, torrent, call_audio, call_video, conference, game,
+        download, update, app_store, sync_down, sync_up, gallery, torrent, call_audio, call_video, call_steady, conference, game,
         telemetry, camera_upload, idle_phone, idle, remote_desktop, code_work, cloud_game,
         busy_vod, work, web_radio, game_chat,
     )
