@@ -10,9 +10,15 @@
 use crate::net::{Addr, MacAddr};
 use crate::time::Moment;
 
+pub mod dhcp;
+pub mod dns;
+pub mod hostname;
+pub mod http;
 mod ip;
 mod link;
 mod path;
+pub mod quic;
+pub mod tls;
 pub mod trace;
 mod transport;
 mod walk;
