@@ -7,7 +7,8 @@
 //! units, time, net        the vocabulary
 //! dissect                 frame -> packet
 //! lan                     which end of a packet is a device of the household
-//! flow                    packets of one 5-tuple; names learnt on the way
+//! flow                    packets of one 5-tuple
+//! names                   address -> host name -> service, learnt on the way
 //! window, features        what one client did in ten seconds, as numbers
 //! classify, watch         numbers -> score -> session -> watch time
 //! account                 bytes by client, peer, protocol, service
@@ -33,6 +34,8 @@ pub mod net;
 pub mod dissect;
 
 pub mod flow;
+
+pub mod names;
 
 pub mod lan;
 

@@ -1,0 +1,187 @@
+//! Which domains belong to which service. The first row that matches counts, so that `drive.google.com` stands
+//! before `google.com`. `word*.domain`: the name begins with the word.
+
+use super::services::ServiceKind::{self, Audio, Call, Cloud, Game, Social, Update, Video, Web};
+
+/// One service.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// As people call it.
+    pub(super) name: &'static str,
+    /// What it is mainly used for.
+    pub(super) kind: ServiceKind,
+    /// Domains, their subdomains included.
+    pub(super) domains: &'static [&'static str],
+}
+
+const fn row(name: &'static str, kind: ServiceKind, domains: &'static [&'static str]) -> Row {
+    Row { name, kind, domains }
+}
+
+/// At most 254 rows.
+#[rustfmt::skip]
+pub(super) static ROWS: &[Row] = &[
+    // Video.
+    row("YouTube", Video, &["googlevideo.com", "youtube.com", "ytimg.com", "youtu.be", "youtube-nocookie.com", "youtubekids.com", "ggpht.com", "youtubei.googleapis.com", "youtube.googleapis.com", "wide-youtube.l.google.com", "youtube-ui.l.google.com"]),
+    row("Netflix", Video, &["nflxvideo.net", "netflix.com", "nflxso.net", "nflximg.net", "nflximg.com", "nflxext.com", "netflix.net", "nflxsearch.net"]),
+    row("Prime Video", Video, &["aiv-cdn.net", "pv-cdn.net", "aiv-delivery.net", "primevideo.com", "amazonvideo.com", "aivottevtad*.akamaihd.net", "atv-ps.amazon.com", "atv-ps-eu.amazon.com", "atv-ps-fe.amazon.com", "atv-ext.amazon.com", "atv-ext-eu.amazon.com", "atv-ext-fe.amazon.com"]),
+    row("Disney+", Video, &["dssott.com", "disneyplus.com", "disney-plus.net", "bamgrid.com", "dssedge.com", "starott.com"]),
+    row("Twitch", Video, &["ttvnw.net", "twitch.tv", "jtvnw.net", "twitchcdn.net", "live-video.net", "twitchsvc.net"]),
+    row("TikTok", Video, &["tiktokcdn.com", "tiktokcdn-us.com", "tiktokcdn-eu.com", "tiktokv.com", "tiktokv.us", "tiktokv.eu", "tiktok.com", "tiktokw.us", "tiktokw.eu", "ttwstatic.com", "byteoversea.com", "ibytedtos.com", "ibyteimg.com", "muscdn.com", "musical.ly", "tiktokcdn*.akamaized.net"]),
+    row("Vimeo", Video, &["vimeocdn.com", "vimeo.com"]),
+    row("Dailymotion", Video, &["dailymotion.com", "dmcdn.net", "dm-event.net"]),
+    row("Hulu", Video, &["hulu.com", "hulustream.com", "huluim.com"]),
+    row("Max", Video, &["hbomax.com", "max.com", "hbomaxcdn.com", "hbo.com", "hbogo.com", "discomax.com", "discoveryplus.com", "hbomax*.akamaized.net"]),
+    row("Paramount+", Video, &["paramountplus.com", "cbsivideo.com", "pplusstatic.com", "cbsi.com"]),
+    row("Peacock", Video, &["peacocktv.com", "nbcuni.com"]),
+    row("Apple TV", Video, &["tv.apple.com", "hls.itunes.apple.com", "hls-amt.itunes.apple.com", "play.itunes.apple.com", "play-edge.itunes.apple.com", "np-edge.itunes.apple.com", "uts-api.itunes.apple.com", "ocvideo.apple.com"]),
+    row("DAZN", Video, &["dazn.com", "dazndn.com", "indazn.com", "dazn-api.com", "daznedge.net"]),
+    row("Crunchyroll", Video, &["crunchyroll.com", "vrv.co", "crunchyrollsvc.com"]),
+    row("Plex", Video, &["plex.tv", "plex.direct", "plex.bz"]),
+    row("Roku", Video, &["roku.com", "rokutime.com", "ravm.tv"]),
+    row("Pluto TV", Video, &["pluto.tv", "plutotv.net"]),
+    row("Tubi", Video, &["tubi.tv", "tubi.io", "tubitv.com", "adrise.tv"]),
+    row("Rakuten TV", Video, &["rakuten.tv", "rakutentv.com", "wuaki.tv"]),
+    row("Kick", Video, &["kick.com"]),
+    row("Rumble", Video, &["rumble.com", "rumble.cloud"]),
+    row("Bilibili", Video, &["bilibili.com", "bilivideo.com", "bilivideo.cn", "hdslb.com", "biliapi.net"]),
+    row("iQIYI", Video, &["iqiyi.com", "iq.com", "qiyi.com", "qy.net", "iqiyipic.com"]),
+    row("Tencent Video", Video, &["v.qq.com", "video.qq.com", "wetv.vip", "gtimg.com"]),
+    row("Youku", Video, &["youku.com", "ykimg.com"]),
+    row("Hotstar", Video, &["hotstar.com", "hotstarext.com", "jiohotstar.com"]),
+    row("Viki", Video, &["viki.com", "viki.io"]),
+    row("Rutube", Video, &["rutube.ru", "rtbcdn.ru"]),
+    row("BBC iPlayer", Video, &["iplayer.bbc.co.uk", "bidi.net.uk", "vod-dash-uk*.akamaized.net", "vod-hls-uk*.akamaized.net", "bbcmedia.co.uk"]),
+    row("ITVX", Video, &["itv.com", "itvstatic.com"]),
+    row("Channel 4", Video, &["channel4.com", "c4assets.com"]),
+    row("Sky", Video, &["sky.com", "skyott.com", "nowtv.com", "wowtv.de", "sky.de", "skycdp.com", "skyq.sky.com"]),
+    row("ARD", Video, &["ardmediathek.de", "ard.de", "ardmediathek.akamaized.net", "ard-mcdn.de", "daserste.de", "tagesschau.de", "mcdn.daserste.de"]),
+    row("ZDF", Video, &["zdf.de", "zdf-cdn.live.cellular.de", "zdf-hls*.akamaized.net", "nrodlzdf*.akamaihd.net", "rodlzdf*.akamaihd.net"]),
+    row("Joyn", Video, &["joyn.de", "joyn.net", "p7s1.io", "7tv.de"]),
+    row("RTL+", Video, &["plus.rtl.de", "tvnow.de", "rtlplus.com", "rtl.de"]),
+    row("Zattoo", Video, &["zattoo.com", "zahs.tv"]),
+    row("waipu.tv", Video, &["waipu.tv"]),
+    row("MagentaTV", Video, &["magentatv.de", "magenta.tv", "t-online.tv"]),
+    row("ARTE", Video, &["arte.tv", "arte*.akamaized.net"]),
+    row("France Télévisions", Video, &["france.tv", "francetv.fr", "ftven.fr"]),
+    row("Molotov", Video, &["molotov.tv"]),
+    row("Canal+", Video, &["canalplus.com", "canal-plus.com", "canalplus-cdn.net", "mycanal.fr"]),
+    row("RaiPlay", Video, &["raiplay.it", "rai.it"]),
+    row("Mediaset", Video, &["mediasetinfinity.mediaset.it", "mediaset.net", "mediaset.it"]),
+    row("RTVE", Video, &["rtve.es"]),
+    row("NPO", Video, &["npo.nl", "npostart.nl", "npoplayer.nl"]),
+    row("Videoland", Video, &["videoland.com"]),
+    row("SVT Play", Video, &["svtplay.se", "svt.se", "svtstatic.se"]),
+    row("NRK", Video, &["nrk.no", "nrk*.akamaized.net"]),
+    row("Viaplay", Video, &["viaplay.com", "viaplay.se", "viaplay.tv"]),
+    row("TV4 Play", Video, &["tv4play.se", "tv4.se"]),
+    row("Globoplay", Video, &["globoplay.globo.com", "video.globo.com", "glbimg.com"]),
+    row("Khan Academy", Web, &["khanacademy.org", "kastatic.org"]),
+    row("JW Player", Video, &["jwpcdn.com", "jwplatform.com", "jwpsrv.com", "jwplayer.com"]),
+    row("Brightcove", Video, &["brightcove.com", "boltdns.net", "brightcovecdn.com"]),
+    row("Mux", Video, &["mux.com"]),
+    row("Bitmovin", Video, &["bitmovin.com"]),
+    row("Pornhub", Video, &["pornhub.com", "phncdn.com", "phprcdn.com"]),
+    row("xHamster", Video, &["xhamster.com", "xhcdn.com"]),
+    row("XVideos", Video, &["xvideos.com", "xvideos-cdn.com", "xnxx.com", "xnxx-cdn.com"]),
+
+    // Audio.
+    row("Spotify", Audio, &["spotify.com", "scdn.co", "spotifycdn.com", "spotifycdn.net", "spotify.map.fastly.net", "audio-ak-spotify*.akamaized.net", "pscdn.co", "tospotify.com"]),
+    row("Apple Music", Audio, &["music.apple.com", "aod.itunes.apple.com", "audio-ssl.itunes.apple.com", "streamingaudio.itunes.apple.com", "aodp-ssl.itunes.apple.com"]),
+    row("Deezer", Audio, &["deezer.com", "dzcdn.net"]),
+    row("SoundCloud", Audio, &["soundcloud.com", "sndcdn.com", "soundcloud.cloud"]),
+    row("Tidal", Audio, &["tidal.com", "tidalhifi.com"]),
+    row("Amazon Music", Audio, &["music.amazon.com", "music.amazon.de", "music.amazon.co.uk", "amazonmusic.com", "dmls-music.amazon.com"]),
+    row("Audible", Audio, &["audible.com", "audible.de", "audible.co.uk", "media-amazon-audible.com", "cds.audible.com"]),
+    row("Pandora", Audio, &["pandora.com", "p-cdn.us"]),
+    row("Qobuz", Audio, &["qobuz.com"]),
+    row("TuneIn", Audio, &["tunein.com", "radiotime.com"]),
+    row("iHeart", Audio, &["iheart.com", "ihrhls.com"]),
+    row("Sonos", Audio, &["sonos.com", "ws.sonos.com"]),
+
+    // Social.
+    row("Instagram", Social, &["cdninstagram.com", "instagram.com", "instagram*.fbcdn.net", "scontent-ig*.fbcdn.net"]),
+    row("WhatsApp", Call, &["whatsapp.net", "whatsapp.com", "wa.me"]),
+    row("Messenger", Call, &["messenger.com", "m.me"]),
+    row("Facebook", Social, &["fbcdn.net", "facebook.com", "facebook.net", "fb.com", "fbsbx.com", "fb.gg", "fb.watch", "tfbnw.net"]),
+    row("Threads", Social, &["threads.net", "threads.com"]),
+    row("X", Social, &["twitter.com", "x.com", "twimg.com", "t.co", "pscp.tv", "video.pscp.tv"]),
+    row("Snapchat", Social, &["snapchat.com", "sc-cdn.net", "snap-dev.net", "sc-static.net", "snapkit.com", "snap.com", "sc-gw.com"]),
+    row("Reddit", Social, &["reddit.com", "redd.it", "redditmedia.com", "redditstatic.com"]),
+    row("Pinterest", Social, &["pinterest.com", "pinimg.com"]),
+    row("LinkedIn", Social, &["linkedin.com", "licdn.com"]),
+    row("Tumblr", Social, &["tumblr.com"]),
+    row("Bluesky", Social, &["bsky.app", "bsky.social", "bsky.network"]),
+    row("VK", Social, &["vk.com", "vkuser.net", "userapi.com", "vkvideo.ru", "mycdn.me", "ok.ru", "okcdn.ru"]),
+    row("Weibo", Social, &["weibo.com", "weibo.cn", "sinaimg.cn"]),
+    row("BeReal", Social, &["bereal.com", "bereal.network"]),
+
+    // Calls, meetings, chat.
+    row("Zoom", Call, &["zoom.us", "zoom.com", "zoomgov.com", "zoom.com.cn"]),
+    row("Teams", Call, &["teams.microsoft.com", "teams.live.com", "teams.office.com", "teams.cdn.office.net", "trouter.teams.microsoft.com", "flightproxy.teams.microsoft.com", "teams.cloud.microsoft"]),
+    row("Skype", Call, &["skype.com", "skype.net", "skypeassets.com", "lync.com"]),
+    row("Google Meet", Call, &["meet.google.com", "meetings.googleapis.com", "hangouts.googleapis.com", "meet.turns.goog", "hangouts.google.com", "duo.google.com"]),
+    row("Webex", Call, &["webex.com", "wbx2.com", "ciscospark.com", "webexcontent.com"]),
+    row("FaceTime", Call, &["facetime.apple.com", "ess.apple.com"]),
+    row("Signal", Call, &["signal.org", "whispersystems.org", "signal.art"]),
+    row("Telegram", Call, &["telegram.org", "t.me", "telegram.me", "cdn-telegram.org", "telesco.pe"]),
+    row("Discord", Call, &["discord.com", "discordapp.com", "discord.gg", "discord.media", "discordapp.net"]),
+    row("Slack", Call, &["slack.com", "slack-edge.com", "slackb.com", "slack-imgs.com"]),
+    row("Viber", Call, &["viber.com"]),
+    row("WeChat", Call, &["wechat.com", "weixin.qq.com", "wx.qq.com", "weixinbridge.com", "servicewechat.com"]),
+    row("LINE", Call, &["line.me", "line-apps.com", "line-scdn.net"]),
+    row("Jitsi", Call, &["jitsi.net", "jit.si", "8x8.vc"]),
+    row("GoTo", Call, &["goto.com", "gotomeeting.com", "logmeininc.com"]),
+    row("BigBlueButton", Call, &["bigbluebutton.org"]),
+
+    // Games.
+    row("Steam", Game, &["steampowered.com", "steamcontent.com", "steamstatic.com", "steamcommunity.com", "steamserver.net", "steamusercontent.com", "steamcdn*.akamaihd.net", "steam*.akamaized.net", "steambroadcast*.akamaized.net", "valvesoftware.com"]),
+    row("Epic Games", Game, &["epicgames.com", "epicgames.dev", "unrealengine.com", "fortnite.com", "epicgames*.akamaized.net"]),
+    row("PlayStation", Game, &["playstation.net", "playstation.com", "sonyentertainmentnetwork.com", "sonycoment.loris-e.llnwd.net"]),
+    row("Xbox", Game, &["xboxlive.com", "xbox.com", "xboxservices.com", "gamepass.com", "xboxab.com"]),
+    row("Nintendo", Game, &["nintendo.net", "nintendo.com", "nintendo.co.jp", "nintendowifi.net", "nintendo-europe.com"]),
+    row("Roblox", Game, &["roblox.com", "rbxcdn.com", "rbx.com"]),
+    row("Minecraft", Game, &["minecraft.net", "mojang.com", "minecraftservices.com", "minecraft-services.net"]),
+    row("Battle.net", Game, &["battle.net", "blizzard.com", "blzstatic.cn", "blizzard.cn", "battlenet.com.cn"]),
+    row("EA", Game, &["ea.com", "origin.com", "tnt-ea.com"]),
+    row("Ubisoft", Game, &["ubisoft.com", "ubi.com", "uplay.com"]),
+    row("Riot Games", Game, &["riotgames.com", "leagueoflegends.com", "riotcdn.net", "pvp.net", "playvalorant.com"]),
+    row("GOG", Game, &["gog.com", "gog-statics.com", "gogcdn.net"]),
+    row("Supercell", Game, &["supercell.com", "supercell.net", "brawlstarsgame.com", "clashofclans.com", "clashroyaleapp.com"]),
+    row("GeForce NOW", Game, &["geforcenow.com", "nvidiagrid.net"]),
+    row("Unity", Game, &["unity3d.com", "unity.com", "unityads.unity3d.com"]),
+
+    // Updates.
+    row("Windows Update", Update, &["windowsupdate.com", "update.microsoft.com", "delivery.mp.microsoft.com", "dl.delivery.mp.microsoft.com", "do.dsp.mp.microsoft.com"]),
+    row("Apple Updates", Update, &["swcdn.apple.com", "swdist.apple.com", "swscan.apple.com", "updates.cdn-apple.com", "updates-http.cdn-apple.com", "mesu.apple.com", "appldnld.apple.com", "gdmf.apple.com", "oscdn.apple.com", "iosapps.itunes.apple.com", "osxapps.itunes.apple.com"]),
+    row("Google Play", Update, &["play.googleapis.com", "play.google.com", "android.clients.google.com", "play-fe.googleapis.com", "gvt1.com", "dl.google.com", "update.googleapis.com"]),
+    row("Ubuntu", Update, &["ubuntu.com", "snapcraft.io", "snapcraftcontent.com", "launchpad.net"]),
+    row("Debian", Update, &["debian.org"]),
+    row("Fedora", Update, &["fedoraproject.org"]),
+    row("OpenWrt", Update, &["openwrt.org"]),
+    row("Mozilla", Update, &["mozilla.net", "mozilla.org", "mozilla.com", "firefox.com"]),
+    row("Samsung", Update, &["samsung.com", "samsungcloud.com", "samsungosp.com", "samsungdm.com", "samsungapps.com", "samsungcloudsolution.com", "samsungcloudsolution.net", "samsungotn.net", "ospserver.net"]),
+    row("Xiaomi", Update, &["xiaomi.com", "miui.com", "xiaomi.net", "mi.com"]),
+    row("Huawei", Update, &["huawei.com", "hicloud.com", "dbankcloud.com", "dbankcdn.com"]),
+
+    // Files, photos, office.
+    row("iCloud", Cloud, &["icloud.com", "icloud-content.com", "icloud.com.cn", "apple-cloudkit.com", "me.com", "apple-dns.net"]),
+    row("Google Drive", Cloud, &["drive.google.com", "docs.google.com", "drive.googleapis.com", "drivefrontend-pa.clients6.google.com", "googledrive.com", "drive.usercontent.google.com"]),
+    row("Google Photos", Cloud, &["photos.google.com", "photosdata-pa.googleapis.com", "photoslibrary.googleapis.com", "lh3.googleusercontent.com"]),
+    row("OneDrive", Cloud, &["onedrive.com", "onedrive.live.com", "1drv.com", "1drv.ms", "sharepoint.com", "storage.live.com", "sharepointonline.com", "svc.ms"]),
+    row("Dropbox", Cloud, &["dropbox.com", "dropboxapi.com", "dropboxusercontent.com", "dropboxstatic.com", "dropbox-dns.com"]),
+    row("Box", Cloud, &["box.com", "boxcdn.net", "boxcloud.com"]),
+    row("MEGA", Cloud, &["mega.nz", "mega.co.nz", "mega.io"]),
+    row("Proton", Cloud, &["proton.me", "protonmail.com", "protonvpn.com"]),
+    row("WeTransfer", Cloud, &["wetransfer.com", "wetransfer.net"]),
+    row("Backblaze", Cloud, &["backblaze.com", "backblazeb2.com"]),
+    row("Microsoft 365", Cloud, &["office.com", "office365.com", "office.net", "outlook.com", "microsoftonline.com", "cloud.microsoft"]),
+    row("GitHub", Cloud, &["github.com", "githubusercontent.com", "github.io", "githubassets.com"]),
+
+    // The rest of the giants, after their services above.
+    row("Google", Web, &["google.com", "googleapis.com", "gstatic.com", "googleusercontent.com", "google.de", "google.co.uk", "google.fr", "gvt2.com", "1e100.net", "googletagmanager.com", "google-analytics.com", "googlesyndication.com", "doubleclick.net", "withgoogle.com", "app-measurement.com"]),
+    row("Apple", Web, &["apple.com", "mzstatic.com", "cdn-apple.com", "aaplimg.com", "apple.news"]),
+    row("Microsoft", Web, &["microsoft.com", "live.com", "bing.com", "msn.com", "windows.com", "windows.net", "azureedge.net", "msftconnecttest.com", "microsoft.net", "skype-experiments.com", "msedge.net"]),
+    row("Amazon", Web, &["amazon.com", "amazon.de", "amazon.co.uk", "amazon.fr", "media-amazon.com", "ssl-images-amazon.com", "amazon-adsystem.com", "amazonalexa.com"]),
+    row("Wikipedia", Web, &["wikipedia.org", "wikimedia.org"]),
+];
