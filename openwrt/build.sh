@@ -64,7 +64,7 @@ export LIBSQLITE3_FLAGS='-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -
 	-DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_MAX_MMAP_SIZE=0'
 name=$(echo "$TRIPLE" | tr - _)
 export "CC_$name=$root/.cargo/$TRIPLE-cc" "AR_$name=$SG_CACHE/bin/zig-ar" "RANLIB_$name=$SG_CACHE/bin/zig-ranlib"
-export "CFLAGS_$name=-Os -g0 -ffunction-sections -fdata-sections -ffile-prefix-map=$root=."
+export "CFLAGS_$name=-Os -g0 -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections -ffile-prefix-map=$root=."
 
 registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
 set -- "$@" --config "target.$TRIPLE.rustflags=[\"--remap-path-prefix=$registry=crates\",\"--remap-path-prefix=$sysroot/lib/rustlib/src/rust=rust\",\"--remap-path-prefix=$root=.\"]"

@@ -36,3 +36,9 @@ size: ## what weighs what in the binary for TARGET; fails over budget
 
 test-package: ## everything under tests/package, with emulated machines
 	@tests/package/run.sh all
+
+# The parts that need no emulated machine belong to every `make test`.
+.PHONY: package-checks
+package-checks: deps
+	@tests/package/run.sh
+test: package-checks

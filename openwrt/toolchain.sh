@@ -40,6 +40,25 @@ mkdir -p "$SG_CACHE/dl" "$SG_CACHE/bin"
 exec 9>"$SG_CACHE/lock"
 flock 9
 
+# --- this machine ----------------------------------------------------------
+
+# What a plain Debian or Ubuntu lacks; installed where that is possible.
+tools() {
+	missing=
+	for pair in make:make bison:bison flex:flex file:file xz:xz-utils bzip2:bzip2 curl:curl; do
+		command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+	done
+	python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
+	dpkg-source --version >/dev/null 2>&1 || missing="$missing dpkg-dev"
+	[ -n "$missing" ] || return 0
+	say "installing:$missing"
+	sudo=
+	[ "$(id -u)" = 0 ] || sudo=sudo
+	# shellcheck disable=SC2086 # a list of packages
+	{ $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null; } ||
+		die "please install:$missing"
+}
+
 # --- sources ---------------------------------------------------------------
 
 # fetch NAME VERSION ARCHIVE SUM WHERE: $SG_CACHE/dl/ARCHIVE, checked, or 1.
@@ -157,7 +176,7 @@ autotools() {
 		cd "$SG_CACHE/build/$TARGET/$name" &&
 		"$source/configure" --host="$HOST" --prefix="$PREFIX" --disable-shared "$@" \
 			CC="$CARGO_DIR/$TRIPLE-cc" AR="$SG_CACHE/bin/zig-ar" RANLIB="$SG_CACHE/bin/zig-ranlib" \
-			CFLAGS='-Os -g0 -ffunction-sections -fdata-sections' >configure.log 2>&1 &&
+			CFLAGS='-Os -g0 -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections' >configure.log 2>&1 &&
 		case $name in
 		libpcap) make -j"$JOBS" libpcap.a >make.log 2>&1 && cp libpcap.a "$PREFIX/lib/" ;;
 		*) make -j"$JOBS" install >make.log 2>&1 ;;
@@ -223,6 +242,7 @@ netlink() {
 
 # ---------------------------------------------------------------------------
 
+tools
 zig
 for tool in ar ranlib; do
 	printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$(cd "$CARGO_DIR" && pwd)/zig" $tool >"$SG_CACHE/bin/zig-$tool"
