@@ -36,6 +36,8 @@ def player(rng, world, mode, policy=None):
     top = rng.choice((len(ladder), len(ladder), max(1, len(ladder) - 1), max(1, len(ladder) - 2)))
     segment = rng.choice((2, 2, 3, 4, 4, 5, 6, 6, 8, 10))
     high = rng.choice((12, 20, 30, 30, 40, 60, 60, 90, 120))
+    if mode == "seg" and rng.random() < .15:
+        high = rng.choice((180, 240))
     low = high * rng.uniform(.25, .8)
     if mode == "live":
         segment = rng.choice((1, 2, 2, 3, 4, 6))
