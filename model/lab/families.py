@@ -244,7 +244,7 @@ def maps(rng, world, proto, duration):
 
 
 def search(rng, world, proto, duration):
-    spec = {"hosts": world.hosts_of("web", 1, 3), "page_kb": span(rng, 20, 250), "parts": [2, rng.randint(6, 30)], "part_kb": [1, rng.choice((15, 50))],
+    spec = {"hosts": world.hosts_of("web", 1, 3), "page_kb": span(rng, 20, 330), "parts": [2, rng.randint(6, 30)], "part_kb": [1, rng.choice((15, 50))],
             "think_s": span(rng, 2, 30), "during": [{"every_s": [.4, 3], "parts": [1, 2], "part_kb": [.5, 4], "odds": .6}]}
     return [activity("pages", "search", proto, spec, duration)]
 
@@ -350,6 +350,20 @@ def sync_up(rng, world, proto, duration):
     spec = {"hosts": world.hosts_of("cloud", 1, 2), "way": "up", "file_mb": span(rng, .1, 12), "chunk_mb": rng.choice(([1, 1], [4, 4], [0, 0])),
             "gap_s": span(rng, .5, 40), "kbps": rng.choice(([0, 0], [500, 3000])), "meta_kb": [1, 20]}
     return [activity("transfer", rng.choice(("cloud_sync", "photo_upload", "backup")), proto, spec, duration)]
+
+
+def drive(rng, world, proto, duration):
+    """A cloud drive in use: files come and go, each on a connection of its own, with lists and previews between."""
+    plan, left = [], duration
+    kbps = rng.choice(([0, 0], [0, 0], [1500, 8000]))
+    while left > 5:
+        small = rng.random() < .35
+        spec = {"hosts": world.hosts_of("cloud", 1, 2), "way": rng.choice(("up", "down", "down")), "file_mb": [.04, .4] if small else rng.choice(([1, 6], [6, 15])),
+                "files": rng.choice((1, 1, 2, 3)), "gap_s": [.5, 8], "kbps": kbps, "meta_kb": [1, 90], "chunk_mb": rng.choice(([0, 0], [1, 1], [4, 4]))}
+        length = min(left, rng.uniform(4, 20) if small else rng.uniform(20, 100))
+        plan.append(activity("transfer", "cloud_sync", proto, spec, round(length, 1)))
+        left -= length
+    return plan
 
 
 def gallery(rng, world, proto, duration):
@@ -500,7 +514,7 @@ FAMILIES = {
     f.__name__: f for f in (
         vod, vod_fixed, youtube_like, low_rate, dash, progressive, live, autoplay, shortform,
         web_light, web, web_heavy, scroll, web_motion, maps, search, mail, office, chat, audio, radio, songs, podcast,
-        download, update, app_store, sync_down, sync_up, gallery, torrent, call_audio, call_video, call_steady, conference, game,
+        download, update, app_store, sync_down, sync_up, drive, gallery, torrent, call_audio, call_video, call_steady, conference, game,
         telemetry, camera_upload, idle_phone, idle, remote_desktop, code_work, cloud_game,
         busy_vod, work, web_radio, game_chat,
     )

@@ -285,3 +285,71 @@ fn parse_line(words: &[&str], table: &mut Table) -> Result<(), String> {
     };
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: [u8; 4] = [192, 168, 77, 11];
+    const SERVER: [u8; 4] = [203, 0, 113, 20];
+
+    fn road(table: &str) -> Road {
+        let table = parse(table).unwrap_or_else(|e| panic!("{e}"));
+        Road::new(Direction::Down, Arc::new(table))
+    }
+
+    fn packet(size: usize) -> Vec<u8> {
+        let mut packet = vec![0x45; size];
+        packet[12..16].copy_from_slice(&SERVER);
+        packet[16..20].copy_from_slice(&CLIENT);
+        packet
+    }
+
+    #[test]
+    fn rate_and_half_the_round_trip_delay_a_packet() {
+        let mut road = road("client 192.168.77.11 down_kbps 1000 rtt_ms 20\nserver 203.0.113.20 rtt_ms 10\n");
+        let now = Instant::now() + Duration::from_secs(1);
+        let first = road.schedule(&packet(1000), now);
+        let second = road.schedule(&packet(1000), now);
+        assert_eq!(first, Some(now + Duration::from_millis(8 + 15)));
+        assert_eq!(second, Some(now + Duration::from_millis(16 + 15)));
+    }
+
+    #[test]
+    fn a_full_queue_drops() {
+        let mut road = road("client 192.168.77.11 down_kbps 1000 queue_ms 20\n");
+        let now = Instant::now() + Duration::from_secs(1);
+        let sent = (0..10).filter(|_| road.schedule(&packet(1000), now).is_some());
+        assert_eq!(sent.count(), 3);
+    }
+
+    #[test]
+    fn jitter_never_reorders() {
+        let mut road = road("client 192.168.77.11 down_kbps 90000 rtt_ms 5 jitter_ms 30 hold_ms 9");
+        let now = Instant::now() + Duration::from_secs(1);
+        let times: Vec<_> =
+            (0..500).map(|i| road.schedule(&packet(400), now + Duration::from_micros(i * 90))).collect();
+        assert!(times.windows(2).all(|pair| pair[0] <= pair[1]));
+    }
+
+    #[test]
+    fn strangers_pass_at_once() {
+        let mut road = road("client 10.0.0.1 rtt_ms 500");
+        let now = Instant::now();
+        assert_eq!(road.schedule(&packet(100), now), Some(now));
+        assert_eq!(road.schedule(b"short", now), Some(now));
+    }
+
+    #[test]
+    fn a_bad_table_names_its_line() {
+        for (text, wanted) in [
+            ("# lines\nclient nowhere", "line 2: bad address nowhere"),
+            ("client 1.2.3.4 rtt_ms", "line 1: rtt_ms has no value"),
+            ("client 1.2.3.4 rtt_ms x", "line 1: bad number x for rtt_ms"),
+            ("client 1.2.3.4 colour 7", "line 1: unknown word colour"),
+            ("router 1.2.3.4", "line 1: expected client or server, found router"),
+        ] {
+            assert_eq!(parse(text).err().as_deref(), Some(wanted));
+        }
+    }
+}
