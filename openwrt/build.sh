@@ -55,13 +55,9 @@ fi
 export LIBPCAP_LIBDIR="$libs" LIBMNL_LIB_DIR="$libs" LIBNFTNL_LIB_DIR="$libs"
 LIBPCAP_VER=$(cat "$SG_CACHE/$TARGET/libpcap.version" 2>/dev/null || echo 1.10.5)
 export LIBPCAP_VER
-# SQLite as a table store: full-text search, R-trees, JSON and the planner's
-# statistics stay out (about 0.35 MB). -Os with sections, for the linker to cut.
-export LIBSQLITE3_FLAGS='-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5
-	-USQLITE_ENABLE_RTREE -USQLITE_ENABLE_STAT4 -USQLITE_ENABLE_STAT2 -USQLITE_ENABLE_JSON1 -USQLITE_ENABLE_DBSTAT_VTAB
-	-USQLITE_ENABLE_COLUMN_METADATA -USQLITE_ENABLE_LOAD_EXTENSION -USQLITE_SOUNDEX -USQLITE_ENABLE_API_ARMOR
-	-DSQLITE_OMIT_JSON -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OMIT_DEPRECATED -DSQLITE_OMIT_SHARED_CACHE
-	-DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_MAX_MMAP_SIZE=0'
+LIBSQLITE3_FLAGS=$(grep -v '^#' "$here/sqlite.flags" | tr '\n' ' ')
+export LIBSQLITE3_FLAGS
+# -Os with sections, for the linker to cut.
 name=$(echo "$TRIPLE" | tr - _)
 export "CC_$name=$root/.cargo/$TRIPLE-cc" "AR_$name=$SG_CACHE/bin/zig-ar" "RANLIB_$name=$SG_CACHE/bin/zig-ranlib"
 export "CFLAGS_$name=-Os -g0 -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections -ffile-prefix-map=$root=."
