@@ -51,6 +51,14 @@ class Scenarios(unittest.TestCase):
         self.assertEqual(scenario.load(path), scenario.load(path))
         self.assertEqual([c.address for c in scenario.load(path).clients], ["192.168.77.11", "192.168.77.12", "192.168.77.13"])
 
+    def test_an_ipv6_house_has_ipv6_servers_and_no_tunnel(self):
+        house = 'name = "six"\nseed = 4\nduration_s = 60\nlan = "fd42:7::/64"\n[[client]]\nfamily = "vod"\n'
+        one = scenario.load(write(house))
+        self.assertEqual((one.router, one.clients[0].address), ("fd42:7::1", "fd42:7::b"))
+        self.assertTrue(all(":" in a for a in world.servers(one.lan.version)))
+        with self.assertRaisesRegex(scenario.ScenarioError, "only on an IPv4"):
+            scenario.load(write(house + "vpn = true\n"))
+
     def test_text_that_is_no_toml_names_the_file(self):
         path = write("name = [")
         with self.assertRaisesRegex(scenario.ScenarioError, path):
