@@ -87,7 +87,7 @@ def add_client(scenario, client):
     sh("ip", "netns", "add", name)
     sh("ip", "link", "add", port, "netns", rtr, "type", "veth", "peer", "name", "eth0", "netns", name)
     sh("ip", "-n", rtr, "link", "set", port, "master", "br-lan", "up")
-    sh(*inside(client.name, "sysctl", "-qw", "net.ipv6.conf.all.accept_ra=0", *only(scenario)))
+    sh(*inside(client.name, "sysctl", "-qw", "net.ipv6.conf.eth0.accept_ra=0", "net.ipv6.conf.eth0.autoconf=0", *only(scenario)))
     sh("ip", "-n", name, "link", "set", "eth0", "address", client.mac)
     sh("ip", "-n", name, "addr", "add", f"{client.address}/{scenario.lan.prefixlen}", "dev", "eth0", *nodad(scenario))
     sh("ip", "-n", name, "link", "set", "eth0", "up")
@@ -129,7 +129,9 @@ def start_dns(scenario, hosts, folder):
     """dnsmasq on the router: it knows the run's names and nothing else."""
     file = folder / "hosts"
     file.write_text("".join(f"{address} {name}\n" for name, address in sorted(hosts.items())))
-    return subprocess.Popen(inside("rtr", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", f"--addn-hosts={file}",
+    # an IPv6 router announces itself and its network
+    announce = ["--enable-ra", "--dhcp-range=::,constructor:br-lan,ra-only", "--ra-param=br-lan,60"] if scenario.lan.version == 6 else []
+    return subprocess.Popen(inside("rtr", "dnsmasq", *announce, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", f"--addn-hosts={file}",
                                    "--interface=br-lan", "--bind-interfaces", "--local-ttl=120", "--local=/#/", "--user=root", "--pid-file=",
                                    f"--listen-address={scenario.router}"), stderr=subprocess.DEVNULL)
 

@@ -183,6 +183,12 @@ class Trimmer(unittest.TestCase):
             for (size, _, data), original in zip(trimmed(frames, keep)[1], frames):
                 self.assertEqual(data, original[:size])
 
+    def test_ipv6_is_cut_after_its_transport_header_and_icmp_stays_whole(self):
+        def six(proto, rest):
+            return b"\0" * 12 + b"\x86\xdd" + struct.pack(">IHBB", 6 << 28, len(rest), proto, 64) + b"\x20" * 32 + rest
+        _, out = trimmed([six(17, struct.pack(">HHHH", 9, 443, 508, 0) + b"u" * 500), six(58, b"\x86" + b"r" * 60)], "headers")
+        self.assertEqual([(s, w) for s, w, _ in out], [(14 + 40 + 8, 14 + 40 + 508), (14 + 40 + 61, 14 + 40 + 61)])
+
     def test_a_torn_last_record_is_dropped(self):
         data = pcap([frame(17, (1, 2), b"q" * 10)] * 3)[:-4]
         self.assertEqual(trim.trim(io.BytesIO(data), io.BytesIO()).packets, 2)
