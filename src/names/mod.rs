@@ -13,6 +13,7 @@
 mod arena;
 mod budget;
 mod cache;
+mod hash;
 mod hello;
 mod service_table;
 mod services;

@@ -1,5 +1,5 @@
-//! Which domains belong to which service. The first row that matches counts, so that `drive.google.com` stands
-//! before `google.com`. `word*.domain`: the name begins with the word.
+//! Which domains belong to which service. Subdomains belong along, unless a longer domain stands in another row.
+//! `word*.domain`: names below the domain that begin with the word (shared CDNs whose customers show only there).
 
 use super::services::ServiceKind::{self, Audio, Call, Cloud, Game, Social, Update, Video, Web};
 
@@ -10,7 +10,7 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     /// What it is mainly used for.
     pub(super) kind: ServiceKind,
-    /// Domains, their subdomains included.
+    /// Domains and patterns.
     pub(super) domains: &'static [&'static str],
 }
 
@@ -18,9 +18,9 @@ const fn row(name: &'static str, kind: ServiceKind, domains: &'static [&'static 
     Row { name, kind, domains }
 }
 
-/// At most 254 rows.
+/// At most 254 rows. Read at compile time only: see `services`.
 #[rustfmt::skip]
-pub(super) static ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     // Video.
     row("YouTube", Video, &["googlevideo.com", "youtube.com", "ytimg.com", "youtu.be", "youtube-nocookie.com", "youtubekids.com", "ggpht.com", "youtubei.googleapis.com", "youtube.googleapis.com", "wide-youtube.l.google.com", "youtube-ui.l.google.com"]),
     row("Netflix", Video, &["nflxvideo.net", "netflix.com", "nflxso.net", "nflximg.net", "nflximg.com", "nflxext.com", "netflix.net", "nflxsearch.net"]),
@@ -178,7 +178,7 @@ pub(super) static ROWS: &[Row] = &[
     row("Microsoft 365", Cloud, &["office.com", "office365.com", "office.net", "outlook.com", "microsoftonline.com", "cloud.microsoft"]),
     row("GitHub", Cloud, &["github.com", "githubusercontent.com", "github.io", "githubassets.com"]),
 
-    // The rest of the giants, after their services above.
+    // What is left of the giants.
     row("Google", Web, &["google.com", "googleapis.com", "gstatic.com", "googleusercontent.com", "google.de", "google.co.uk", "google.fr", "gvt2.com", "1e100.net", "googletagmanager.com", "google-analytics.com", "googlesyndication.com", "doubleclick.net", "withgoogle.com", "app-measurement.com"]),
     row("Apple", Web, &["apple.com", "mzstatic.com", "cdn-apple.com", "aaplimg.com", "apple.news"]),
     row("Microsoft", Web, &["microsoft.com", "live.com", "bing.com", "msn.com", "windows.com", "windows.net", "azureedge.net", "msftconnecttest.com", "microsoft.net", "skype-experiments.com", "msedge.net"]),

@@ -4,7 +4,8 @@
 //! its registrable domain. A label and a grouping, never a verdict on what a flow carries: video CDNs also serve
 //! pictures, and clouds also serve video.
 
-use super::service_table::{ROWS, Row};
+use super::hash::{BASIS, fold, heapsort, step};
+use super::service_table::ROWS;
 use super::suffix;
 
 /// What a service is mainly used for.
@@ -64,37 +65,124 @@ pub fn is_of_service(name: &str, wanted: &str) -> bool {
     let wanted = wanted.trim_matches('.');
     !wanted.is_empty()
         && (is_within_ignoring_case(name, wanted)
-            || row(row_of(name)).is_some_and(|row| row.name.eq_ignore_ascii_case(wanted)))
+            || row(row_of(name)).is_some_and(|row| row.label.eq_ignore_ascii_case(wanted)))
 }
 
-/// Number of a row plus one, small enough to be kept beside each name; 0 = not in the table.
+/// Number of a row plus one, small enough to be kept beside each name; 0 = not in the table. Patterns come
+/// first, then the longest domain.
 pub(super) fn row_of(name: &str) -> u8 {
-    let row = ROWS.iter().position(|row| row.domains.iter().any(|domain| is_within(name, domain)));
-    row.map_or(0, |index| index as u8 + 1)
+    parents(name).find_map(by_pattern(name)).or_else(|| parents(name).find_map(by_domain)).unwrap_or(0)
+}
+
+/// A name and the domains above it, longest first.
+fn parents(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, parent)| parent))
+}
+
+fn by_domain(domain: &str) -> Option<u8> {
+    find(fold(domain.as_bytes(), BASIS)).filter(|row| *row != SHARED)
+}
+
+/// Whether the name begins with a word that stands before `*.domain` in the table.
+fn by_pattern(name: &str) -> impl Fn(&str) -> Option<u8> {
+    move |domain| {
+        find(fold(domain.as_bytes(), fold(b"*.", BASIS))).filter(|row| *row == SHARED)?;
+        let (mut word, ending) = (BASIS, [b"*.", domain.as_bytes()]);
+        name.bytes().take(MAX_WORD).find_map(|byte| {
+            word = step(word, byte);
+            find(fold(ending[1], fold(ending[0], word)))
+        })
+    }
+}
+
+fn find(hash: u32) -> Option<u8> {
+    let at = DOMAINS.partition_point(|entry| entry >> 8 < u64::from(hash));
+    let entry = DOMAINS.get(at).filter(|entry| **entry >> 8 == u64::from(hash))?;
+    Some(*entry as u8)
 }
 
 /// The inverse of [`row_of`], with the domain to fall back to.
 pub(super) fn by_row(number: u8, domain: &str) -> Service<'_> {
     match row(number) {
-        Some(row) => Service { label: row.name, kind: row.kind },
+        Some(&service) => service,
         None => Service { label: domain, kind: ServiceKind::Web },
     }
 }
 
-fn row(number: u8) -> Option<&'static Row> {
-    ROWS.get(usize::from(number).checked_sub(1)?)
+fn row(number: u8) -> Option<&'static Service<'static>> {
+    SERVICES.get(usize::from(number).checked_sub(1)?)
 }
 
-/// Whether `name` is `domain` or a name below it. A pattern `word*.domain` asks that the first label begin with
-/// the word (shared CDNs whose customers show only there).
-fn is_within(name: &str, domain: &str) -> bool {
-    match domain.split_once("*.") {
-        Some((word, rest)) => name.starts_with(word) && is_within(name, rest),
-        None => match name.strip_suffix(domain) {
-            Some(head) => head.is_empty() || head.ends_with('.'),
-            None => false,
-        },
+/// In [`DOMAINS`], instead of a row: the domain behind `*.` is one that patterns are about.
+const SHARED: u8 = u8::MAX;
+
+/// Longest word before `*.`.
+const MAX_WORD: usize = 24;
+
+const ENTRIES: usize = count_entries();
+
+/// Hash of each domain (32 bits) and number of its row (8 bits), sorted. Made at compile time, so that the
+/// domains' text is not in the binary.
+static DOMAINS: [u64; ENTRIES] = compile_domains();
+
+static SERVICES: [Service<'static>; ROWS.len()] = compile_services();
+
+/// One entry per domain, two per pattern.
+const fn count_entries() -> usize {
+    let (mut count, mut row) = (0, 0);
+    while row < ROWS.len() {
+        let mut at = 0;
+        while at < ROWS[row].domains.len() {
+            count += if star_of(ROWS[row].domains[at].as_bytes()) == 0 { 1 } else { 2 };
+            at += 1;
+        }
+        row += 1;
     }
+    count
+}
+
+const fn compile_domains() -> [u64; ENTRIES] {
+    let mut table = [0; ENTRIES];
+    let (mut count, mut row) = (0, 0);
+    while row < ROWS.len() {
+        let mut at = 0;
+        while at < ROWS[row].domains.len() {
+            let domain = ROWS[row].domains[at].as_bytes();
+            table[count] = (fold(domain, BASIS) as u64) << 8 | (row + 1) as u64;
+            count += 1;
+            let star = star_of(domain);
+            if star != 0 {
+                table[count] = (fold(domain.split_at(star).1, BASIS) as u64) << 8 | SHARED as u64;
+                count += 1;
+            }
+            at += 1;
+        }
+        row += 1;
+    }
+    heapsort(&mut table);
+    table
+}
+
+/// Offset of the `*` of a pattern, 0 if it is none.
+const fn star_of(domain: &[u8]) -> usize {
+    let mut at = 0;
+    while at < domain.len() {
+        if domain[at] == b'*' {
+            return at;
+        }
+        at += 1;
+    }
+    0
+}
+
+const fn compile_services() -> [Service<'static>; ROWS.len()] {
+    let mut services = [Service { label: "", kind: ServiceKind::Web }; ROWS.len()];
+    let mut row = 0;
+    while row < ROWS.len() {
+        services[row] = Service { label: ROWS[row].name, kind: ROWS[row].kind };
+        row += 1;
+    }
+    services
 }
 
 fn is_within_ignoring_case(name: &str, domain: &str) -> bool {
@@ -152,19 +240,21 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_lower_case_and_no_row_hides_another() {
-        assert!(ROWS.len() < usize::from(u8::MAX));
+    fn every_domain_of_the_table_leads_to_its_row_alone() {
+        assert!(ROWS.len() < usize::from(SHARED));
         for (index, row) in ROWS.iter().enumerate() {
             for domain in row.domains {
                 assert_eq!(*domain, domain.to_ascii_lowercase());
-                let name = domain.replace('*', "");
-                assert_eq!(
-                    usize::from(row_of(&name)),
-                    index + 1,
-                    "{domain} of {} is taken by an earlier row",
-                    row.name
+                let name = domain.replacen("*.", "-1.", 1);
+                assert_eq!(usize::from(row_of(&name)), index + 1, "{domain} of {}", row.name);
+                assert!(
+                    domain.split_once('*').is_none_or(|(word, _)| (1..=MAX_WORD).contains(&word.len())),
+                    "{domain}"
                 );
             }
         }
+        // Equal hashes are two patterns of one CDN, or a domain that stands twice.
+        let doubles = DOMAINS.windows(2).filter(|pair| pair[0] >> 8 == pair[1] >> 8);
+        assert!(doubles.clone().all(|pair| pair[1] as u8 == SHARED), "{:x?}", doubles.collect::<Vec<_>>());
     }
 }

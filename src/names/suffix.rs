@@ -5,6 +5,8 @@
 //! KiB of text (and the 690 KiB that crate `psl` costs). A name that is in no rule meets a colliding hash with a
 //! probability of about 2 in 100,000, and then its group is one label too long; grouping is all this is used for.
 
+use super::hash::{BASIS, fold, heapsort, step};
+
 const LIST: &[u8] = include_bytes!("suffixes.dat");
 
 const RULES: usize = count_rules(LIST);
@@ -46,17 +48,6 @@ fn is_rule(mark: &[u8], suffix: &str) -> bool {
     TABLE.binary_search(&hash).is_ok()
 }
 
-/// FNV-1a.
-const BASIS: u32 = 0x811c_9dc5;
-
-const fn step(hash: u32, byte: u8) -> u32 {
-    (hash ^ byte as u32).wrapping_mul(0x0100_0193)
-}
-
-fn fold(bytes: &[u8], hash: u32) -> u32 {
-    bytes.iter().fold(hash, |hash, &byte| step(hash, byte))
-}
-
 /// Lines that are no comment; every line of the file ends with a line feed.
 const fn count_rules(list: &[u8]) -> usize {
     let (mut count, mut at, mut line_start) = (0, 0, 0);
@@ -73,12 +64,12 @@ const fn count_rules(list: &[u8]) -> usize {
 }
 
 const fn compile_rules(list: &[u8]) -> [u32; RULES] {
-    let mut table = [0; RULES];
+    let mut hashes = [0; RULES];
     let (mut count, mut at, mut line_start, mut hash) = (0, 0, 0, BASIS);
     while at < list.len() {
         if list[at] == b'\n' {
             if list[line_start] != b'/' {
-                table[count] = hash;
+                hashes[count] = hash as u64;
                 count += 1;
             }
             line_start = at + 1;
@@ -88,37 +79,14 @@ const fn compile_rules(list: &[u8]) -> [u32; RULES] {
         }
         at += 1;
     }
-    heapsort(&mut table);
+    heapsort(&mut hashes);
+    let mut table = [0; RULES];
+    let mut at = 0;
+    while at < RULES {
+        table[at] = hashes[at] as u32;
+        at += 1;
+    }
     table
-}
-
-/// Heapsort: `sort` is not const, and anything quadratic in 5,900 rules would be felt at every build.
-const fn heapsort(table: &mut [u32; RULES]) {
-    let mut root = RULES / 2;
-    while root > 0 {
-        root -= 1;
-        sift_down(table, root, RULES);
-    }
-    let mut end = RULES;
-    while end > 1 {
-        end -= 1;
-        table.swap(0, end);
-        sift_down(table, 0, end);
-    }
-}
-
-const fn sift_down(table: &mut [u32; RULES], mut root: usize, end: usize) {
-    while 2 * root + 1 < end {
-        let mut child = 2 * root + 1;
-        if child + 1 < end && table[child] < table[child + 1] {
-            child += 1;
-        }
-        if table[root] >= table[child] {
-            return;
-        }
-        table.swap(root, child);
-        root = child;
-    }
 }
 
 #[cfg(test)]
