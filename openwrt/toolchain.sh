@@ -23,6 +23,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=openwrt/targets.sh
 . "$here/targets.sh"
+# shellcheck source=openwrt/apt.sh
+. "$here/apt.sh"
 [ $# -gt 0 ] || die "usage: $0 TARGET...   (TARGET: $SG_TARGETS)"
 
 ZIG=0.17.0
@@ -89,36 +91,6 @@ unpack() {
 	echo "$SG_CACHE/src/$top"
 }
 
-# apt_view ARGS...: apt-get/apt-cache on a private view of $DEBIAN_SUITE, from
-# the mirror this machine already uses. The system's own lists stay untouched.
-apt_view() {
-	tool=$1; shift
-	if [ ! -f "$SG_CACHE/apt/ready" ]; then
-		mkdir -p "$SG_CACHE/apt/lists/partial" "$SG_CACHE/apt/cache/archives/partial"
-		mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null |
-			sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb *\(\[[^]]*\] *\)\{0,1\}\([^ ]*\).*/\2/p' |
-			grep -m1 '/debian/*$') || { say "no Debian mirror among this system's apt sources"; return 1; }
-		key=/usr/share/keyrings/debian-archive-keyring.gpg
-		{
-			echo "deb [signed-by=$key] $mirror $DEBIAN_SUITE main"
-			echo "deb-src [signed-by=$key] $mirror $DEBIAN_SUITE main"
-			echo "deb [arch=$(dpkg --print-architecture) signed-by=$key] $mirror $DEBIAN_SUITE-backports main"
-		} >"$SG_CACHE/apt/sources.list"
-		# A mirror caught in the middle of its update may lack one index of
-		# many: go on, and let the download that misses something say so.
-		apt_run apt-get update -qq && touch "$SG_CACHE/apt/ready"
-	fi
-	apt_run "$tool" "$@"
-}
-
-apt_run() {
-	tool=$1; shift
-	"$tool" -o Dir::Etc::SourceList="$SG_CACHE/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-		-o Dir::Etc::PreferencesParts=/dev/null -o Dir::State::Lists="$SG_CACHE/apt/lists" \
-		-o Dir::Cache="$SG_CACHE/apt/cache" -o APT::Sandbox::User="$(id -un)" \
-		-o APT::Architectures::=amd64 -o APT::Architectures::=arm64 -o APT::Architectures::=armhf "$@"
-}
-
 # --- zig -------------------------------------------------------------------
 
 zig() {
@@ -148,9 +120,9 @@ rust_std() {
 	version=$(rustc -V | cut -d' ' -f2)
 	say "standard library source of rustc $version from Debian's rust-src"
 	if [ ! -d "$SG_CACHE/rust-src-$version/std" ]; then
-		found=$(apt_view apt-cache madison rust-src | awk -v v="$version" 'index($3, v "+") == 1 { print $3; exit }')
+		found=$(apt_view $DEBIAN_SUITE apt-cache madison rust-src | awk -v v="$version" 'index($3, v "+") == 1 { print $3; exit }')
 		[ -n "$found" ] || die "no standard library for $TRIPLE: neither rustup nor Debian $DEBIAN_SUITE has the source of rustc $version"
-		(cd "$SG_CACHE/dl" && apt_view apt-get download "rust-src=$found")
+		(cd "$SG_CACHE/dl" && apt_view $DEBIAN_SUITE apt-get download "rust-src=$found")
 		rm -rf "$SG_CACHE/dl/rust-src.x"
 		dpkg-deb -x "$SG_CACHE"/dl/rust-src_*.deb "$SG_CACHE/dl/rust-src.x"
 		mv "$SG_CACHE/dl/rust-src.x/usr/src/rustc-$version/library" "$SG_CACHE/rust-src-$version"
@@ -197,7 +169,7 @@ pcap() {
 		source=$(echo "$SG_CACHE"/src/debian/libpcap-*/)
 		if [ ! -d "$source" ]; then
 			mkdir -p "$SG_CACHE/src/debian"
-			(cd "$SG_CACHE/src/debian" && apt_view apt-get source -qq --download-only "libpcap/$DEBIAN_SUITE" &&
+			(cd "$SG_CACHE/src/debian" && apt_view $DEBIAN_SUITE apt-get source -qq --download-only "libpcap/$DEBIAN_SUITE" &&
 				tar -xf libpcap_*.orig.tar.*) || return 1
 			source=$(echo "$SG_CACHE"/src/debian/libpcap-*/)
 		fi
@@ -226,7 +198,7 @@ netlink() {
 	fi
 	[ "$SOURCES" != upstream ] && [ -n "$DEBARCH" ] || return 1
 	say "libmnl and libnftnl for $TARGET from Debian's static archives"
-	(cd "$SG_CACHE/dl" && apt_view apt-get download "libmnl-dev:$DEBARCH/$DEBIAN_SUITE" "libnftnl-dev:$DEBARCH/$DEBIAN_SUITE") || return 1
+	(cd "$SG_CACHE/dl" && apt_view $DEBIAN_SUITE apt-get download "libmnl-dev:$DEBARCH/$DEBIAN_SUITE" "libnftnl-dev:$DEBARCH/$DEBIAN_SUITE") || return 1
 	rm -rf "$SG_CACHE/dl/x-$DEBARCH"
 	for deb in "$SG_CACHE"/dl/libmnl-dev_*_"$DEBARCH".deb "$SG_CACHE"/dl/libnftnl-dev_*_"$DEBARCH".deb; do
 		dpkg-deb -x "$deb" "$SG_CACHE/dl/x-$DEBARCH"
