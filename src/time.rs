@@ -12,8 +12,11 @@ pub use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod clock_face;
+mod posix_tz;
+mod zone;
 
 pub use clock_face::{BadTimeOfDay, TimeOfDay};
+pub use zone::{BadZone, LocalTime, Zone};
 
 /// Nanoseconds in one second.
 pub const NANOS_PER_SEC: u64 = 1_000_000_000;
@@ -100,6 +103,21 @@ impl WallTime {
     }
 }
 
+impl WallTime {
+    /// The time from `earlier` to here, zero if `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        let nanos = self.0.saturating_sub(earlier.0);
+        Duration::from_nanos(if nanos > 0 { nanos as u64 } else { 0 })
+    }
+}
+
+impl Sub<Duration> for WallTime {
+    type Output = Self;
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)))
+    }
+}
+
 impl Add<Duration> for WallTime {
     type Output = Self;
     fn add(self, span: Duration) -> Self {
@@ -147,6 +165,11 @@ impl LocalDay {
     /// Days since 1970-01-01.
     pub const fn as_days(self) -> i32 {
         self.0
+    }
+
+    /// The day so many days later, or earlier when negative.
+    pub const fn plus(self, days: i32) -> Self {
+        Self(self.0.saturating_add(days))
     }
 
     /// Day of the week, Monday = 0.

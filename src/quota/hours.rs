@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::time::{LocalDay, TimeOfDay};
+use crate::time::{LocalDay, TimeOfDay, WallTime, Zone};
 
 const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
@@ -99,6 +99,29 @@ impl Hours {
     }
 }
 
+impl Hours {
+    /// When those that begin on a date begin and end. Reaching over a change of clocks they begin and end when
+    /// the dial first shows it, like a reset time.
+    fn on(&self, day: LocalDay, zone: &Zone) -> Option<(WallTime, WallTime)> {
+        let next = i32::from(self.to <= self.from);
+        let bounds = (zone.first_at(day, self.from), zone.first_at(day.plus(next), self.to));
+        self.days.contains(day).then_some(bounds)
+    }
+}
+
+/// Whether it is none of the hours, and when the next begin; no hours at all means always.
+pub(super) fn closed_until(hours: &[Hours], zone: &Zone, wall: WallTime) -> Option<WallTime> {
+    let today = zone.local(wall).day;
+    let spans = |days: i32| hours.iter().filter_map(move |hours| hours.on(today.plus(days), zone));
+    let open = [-1, 0, 1].into_iter().flat_map(spans).any(|(from, to)| from <= wall && wall < to);
+    if open || hours.is_empty() {
+        return None;
+    }
+    // Every set of weekdays has one within a week; a date that the zone skips costs one more.
+    let next = (0..=9).find_map(|days| spans(days).map(|(from, _)| from).filter(|from| *from > wall).min());
+    next.or(Some(wall + crate::time::Duration::from_secs(86_400)))
+}
+
 impl FromStr for Hours {
     type Err = BadHours;
     /// Reads `[DAYS] HH:MM-HH:MM`; without days, every day.
@@ -182,6 +205,23 @@ mod tests {
         for text in ["", "mon", "mon 15:00", "mon 15:00-15:00", "mon 24:00-08:00", "mon tue 15:00-16:00"] {
             assert!(text.parse::<Hours>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn closed_hours_end_when_the_next_begin() {
+        let zone = Zone::from_posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let hours: Vec<Hours> =
+            ["mon-fri 15:00-20:00", "fri,sat 22:00-00:30"].iter().map(|text| text.parse().unwrap()).collect();
+        let local =
+            |day: u8, time: &str| zone.first_at(LocalDay::from_ymd(2026, 11, day), time.parse().unwrap());
+        // 2026-11-20 is a Friday.
+        assert_eq!(closed_until(&hours, &zone, local(20, "14:59")), Some(local(20, "15:00")));
+        assert_eq!(closed_until(&hours, &zone, local(20, "15:00")), None);
+        assert_eq!(closed_until(&hours, &zone, local(20, "20:00")), Some(local(20, "22:00")));
+        assert_eq!(closed_until(&hours, &zone, local(21, "00:29")), None);
+        assert_eq!(closed_until(&hours, &zone, local(21, "00:30")), Some(local(21, "22:00")));
+        assert_eq!(closed_until(&hours, &zone, local(22, "00:30")), Some(local(23, "15:00")));
+        assert_eq!(closed_until(&[], &zone, local(22, "00:30")), None);
     }
 
     #[test]

@@ -229,9 +229,10 @@ impl Settings {
         own.or(self.default_profile.as_deref()).and_then(|id| self.profile(id))
     }
 
-    /// Minutes allowed on a quota day; `None` = no limit.
-    pub fn quota_on(&self, profile: Option<&Profile>, day: LocalDay) -> Option<u16> {
-        let by_day = profile.and_then(|p| p.quota_day.iter().find(|exception| exception.days.contains(day)));
+    /// Minutes allowed on a quota day; `None` = no limit. On a day not known yet no exception by weekday holds.
+    pub fn quota_on(&self, profile: Option<&Profile>, day: Option<LocalDay>) -> Option<u16> {
+        let exceptions = profile.map_or(&[][..], |profile| &profile.quota_day);
+        let by_day = day.and_then(|day| exceptions.iter().find(|exception| exception.days.contains(day)));
         let minutes = match (by_day, profile) {
             (Some(exception), _) => exception.quota_min,
             (None, Some(profile)) => profile.quota_min.unwrap_or(self.quota_min),
