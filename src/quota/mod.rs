@@ -7,8 +7,10 @@
 
 mod account;
 mod actions;
+mod block;
 mod day;
 mod event;
+mod guard;
 pub mod hours;
 mod judge;
 mod ledger;
@@ -19,7 +21,9 @@ mod standing;
 mod state;
 
 pub use actions::Refused;
+pub use block::{BlockState, Blocklist, MIN_SERVER_BYTES, MIXED_FOR, Naming, VideoServer};
 pub use event::{Event, What, Who};
+pub use guard::Guard;
 pub use judge::{Usage, Verdict};
 pub use ledger::{Ledger, MAX_CLIENTS, MAX_EVENTS, OVERFLOW};
 pub use policy::{Action, Budget, Device, Period, Plan, PlanAction, Policy, Profile, Scope, Settings};

@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::BlockState;
 use super::account::{Account, Pause, Pool, Record};
 use super::event::{What, Who};
 use super::ledger::{Ledger, MAX_CLIENTS};
@@ -43,6 +44,9 @@ pub struct State {
     pub pools: Vec<PoolState>,
     /// Data plans.
     pub plans: Vec<PlanState>,
+    /// Servers that restricted clients are cut off from; filled by whoever keeps the block list.
+    #[serde(default)]
+    pub blocks: Vec<BlockState>,
 }
 
 /// One account.
@@ -263,6 +267,7 @@ impl Ledger {
             plans: plans
                 .map(|(plan, meter)| PlanState { plan: plan.clone(), since: meter.since, used: meter.used })
                 .collect(),
+            blocks: Vec::new(),
         }
     }
 

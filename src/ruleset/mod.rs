@@ -22,9 +22,11 @@ use std::collections::BTreeMap;
 use crate::net::{Addr, ClientId, MacAddr, Prefix};
 use crate::time::Moment;
 
+mod compile;
 mod diff;
 mod print;
 
+pub use compile::{Compiled, Place, compile};
 pub use diff::{Changes, EXPIRY_TOLERANCE, diff};
 
 /// The table's name; its family is `inet`.

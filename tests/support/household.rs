@@ -8,16 +8,20 @@
 use std::fmt::Write as _;
 
 use streamguard::config::Config;
-use streamguard::net::ClientId;
-use streamguard::quota::{Event, Ledger, Recovery, State, Who};
+use streamguard::net::{Addr, ClientId, Endpoint, FiveTuple};
+use streamguard::quota::{Blocklist, Event, Guard, Ledger, Naming, Recovery, State, VideoServer, Who};
+use streamguard::ruleset::{Place, Ruleset, compile};
 use streamguard::time::{Duration, LocalDay, Moment, Now, WallTime, Zone};
+use streamguard::units::Bytes;
 
 /// Length of a window in seconds.
 const WINDOW_S: u64 = 10;
 
 pub struct Household {
     pub ledger: Ledger,
+    pub blocks: Blocklist,
     pub config: Config,
+    pub place: Place,
     zone: Zone,
     mono: Moment,
     /// What the router's clock shows.
@@ -36,6 +40,17 @@ pub fn local(zone: &Zone, text: &str) -> WallTime {
     zone.first_at(day, minute.parse().expect("time")) + Duration::from_secs(second)
 }
 
+/// An address.
+pub fn addr(text: &str) -> Addr {
+    text.parse::<std::net::IpAddr>().expect("address").into()
+}
+
+/// The flow that a device has with a server.
+pub fn flow(server: &str) -> FiveTuple {
+    let orig = Endpoint { addr: addr("192.168.1.20"), port: 50_000 };
+    FiveTuple { orig, resp: Endpoint { addr: addr(server), port: 443 }, proto: 6 }
+}
+
 impl Household {
     /// A household with this configuration (UCI), in a zone (POSIX), on a local date and time.
     pub fn new(uci: &str, zone: &str, at: &str) -> Self {
@@ -45,7 +60,10 @@ impl Household {
         let ledger = Ledger::new(config.quota.clone(), zone.clone());
         let wall = local(&zone, at);
         let mono = Moment::from_secs(1_000);
-        let mut house = Self { ledger, config, zone, mono, wall, synchronised: true, log: Vec::new() };
+        let place = Place { interfaces: vec!["br-lan".to_owned()], dns_port: None };
+        let (blocks, log) = (Blocklist::default(), Vec::new());
+        let mut house = Self { ledger, blocks, config, place, zone, mono, wall, synchronised: true, log };
+        house.guard();
         house.tick();
         house
     }
@@ -73,8 +91,16 @@ impl Household {
         format!("{} {hour:02}:{minute:02}", local.day)
     }
 
+    /// The router is 192.168.1.1 and 203.0.113.1, its resolver 9.9.9.9.
+    fn guard(&mut self) {
+        let hosts = ["192.168.1.1", "203.0.113.1", "9.9.9.9"].map(addr);
+        let lans = ["192.168.1.0/24", "fd00::/8"].map(|lan| lan.parse().expect("prefix"));
+        self.blocks.set_guard(Guard::new(&hosts, &lans), &self.config.quota);
+    }
+
     fn tick(&mut self) {
         let events = self.ledger.tick(self.now());
+        self.blocks.restrict(&self.ledger, self.now());
         for event in events {
             let line = self.line(&event);
             self.log.push(line);
@@ -116,6 +142,54 @@ impl Household {
         self
     }
 
+    /// One window of a device looks like video from these servers: address, kB, and the service named.
+    pub fn stream(&mut self, name: &str, servers: &[(&str, u64, &str)]) -> &mut Self {
+        let client = self.client(name);
+        let start = self.mono;
+        self.step(WINDOW_S);
+        self.tick();
+        let servers: Vec<VideoServer> = servers
+            .iter()
+            .map(|(server, kb, service)| VideoServer {
+                addr: addr(server),
+                bytes: Bytes(kb * 1_000),
+                service: (!service.is_empty()).then_some(*service),
+                flow: flow(server),
+            })
+            .collect();
+        self.ledger.accrue(client, start, WINDOW_S as u32);
+        self.blocks.video(client, self.mono, &servers, &self.config.quota);
+        self.tick();
+        self
+    }
+
+    /// A device learns or uses a name at an address.
+    pub fn name_at(&mut self, name: &str, address: &str, service: (&str, Naming)) -> &mut Self {
+        let (client, (service, naming)) = (self.client(name), service);
+        self.blocks.named(client, self.mono, (addr(address), service, naming), &self.config.quota);
+        self
+    }
+
+    /// The firewall that should be in force.
+    pub fn ruleset(&self) -> Ruleset {
+        let compiled = compile(&self.ledger, &self.blocks, &self.place, self.now());
+        assert_eq!(compiled.omitted, 0);
+        compiled.ruleset
+    }
+
+    /// Its elements and rates, one per line: set, key, minutes until it ends.
+    pub fn elements(&self) -> Vec<String> {
+        let ruleset = self.ruleset();
+        let minutes = |until: Moment| until.since(self.mono).as_secs().div_ceil(60);
+        let elements =
+            ruleset.elements().map(|e| format!("{} {} {}", e.set.as_str(), e.key, minutes(e.until)));
+        let rates = ruleset.shapes.iter().map(|(shaped, rate)| match shaped.server {
+            Some(server) => format!("shape {} . {server} {rate}", shaped.client),
+            None => format!("shape {} {rate}", shaped.client),
+        });
+        elements.chain(rates).collect()
+    }
+
     /// Nobody watches for so many minutes.
     pub fn idle(&mut self, minutes: u64) -> &mut Self {
         for _ in 0..minutes * 60 / WINDOW_S {
@@ -153,7 +227,9 @@ impl Household {
 
     /// Power is cut; the router comes back after so many minutes, from a text of its state, in 1970.
     pub fn reboot(&mut self, minutes: u64) -> &mut Self {
-        let text = self.ledger.snapshot(self.now()).encode();
+        let mut state = self.ledger.snapshot(self.now());
+        state.blocks = self.blocks.snapshot();
+        let text = state.encode();
         self.reboot_from(minutes, &Recovery::from_generations([State::decode(&text)]))
     }
 
@@ -164,6 +240,11 @@ impl Household {
         self.synchronised = false;
         self.ledger = Ledger::new(self.config.quota.clone(), self.zone.clone());
         self.ledger.restore(recovery, self.now());
+        self.blocks = Blocklist::default();
+        self.guard();
+        if let Some(state) = &recovery.state {
+            self.blocks.restore(&state.blocks, self.mono, &self.config.quota);
+        }
         self.tick();
         self
     }
@@ -181,6 +262,7 @@ impl Household {
         assert_eq!(findings, [], "the test's configuration has findings");
         self.ledger.set_settings(config.quota.clone());
         self.config = config;
+        self.guard();
         self.tick();
         self
     }
