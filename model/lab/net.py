@@ -46,6 +46,15 @@ def down():
         shutil.rmtree(f"/etc/netns/{name}", ignore_errors=True)
 
 
+def only(scenario):
+    """An IPv4 house has no IPv6 at all; an IPv6 house simply has no IPv4 addresses."""
+    return ["net.ipv6.conf.all.disable_ipv6=1"] if scenario.lan.version == 4 else []
+
+
+def nodad(scenario):
+    return ["nodad"] if scenario.lan.version == 6 else []
+
+
 def up(scenario):
     """Builds the namespaces of a scenario; the delayer is started by `start_line`."""
     down()
@@ -53,18 +62,18 @@ def up(scenario):
         sh("ip", "netns", "add", PREFIX + name)
         sh("ip", "-n", PREFIX + name, "link", "set", "lo", "up")
     wan, rtr = PREFIX + "wan", PREFIX + "rtr"
-    sh(*inside("rtr", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.disable_ipv6=1"))
-    sh(*inside("wan", "sysctl", "-qw", f"net.ipv4.tcp_congestion_control={scenario.congestion}", "net.ipv6.conf.all.disable_ipv6=1"), check=False)
+    sh(*inside("rtr", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", *only(scenario)))
+    sh(*inside("wan", "sysctl", "-qw", f"net.ipv4.tcp_congestion_control={scenario.congestion}", *only(scenario)), check=False)
     sh("ip", "-n", rtr, "link", "add", "br-lan", "address", "02:00:5e:00:00:01", "type", "bridge")
-    sh("ip", "-n", rtr, "addr", "add", f"{scenario.router}/{scenario.lan.prefixlen}", "dev", "br-lan")
+    sh("ip", "-n", rtr, "addr", "add", f"{scenario.router}/{scenario.lan.prefixlen}", "dev", "br-lan", *nodad(scenario))
     sh("ip", "-n", rtr, "link", "set", "br-lan", "up")
-    for address in world.servers():
-        sh("ip", "-n", wan, "addr", "add", f"{address}/32", "dev", "lo")
+    for address in world.servers(scenario.lan.version):
+        sh("ip", "-n", wan, "addr", "add", f"{address}/{scenario.lan.max_prefixlen}", "dev", "lo", *nodad(scenario))
     for name, device in ((rtr, "sgr"), (wan, "sgw")):
         sh("ip", "-n", name, "tuntap", "add", "dev", device, "mode", "tun")
         sh("ip", "-n", name, "link", "set", device, "txqueuelen", 4000, "up")
-    for net in world.SERVER_NETS:
-        sh("ip", "-n", rtr, "route", "add", f"{net}.0/24", "dev", "sgr")
+    for servers in world.SERVER_NETS[scenario.lan.version]:
+        sh("ip", "-n", rtr, "route", "add", servers, "dev", "sgr")
     sh("ip", "-n", wan, "route", "add", str(scenario.lan), "dev", "sgw")
     for client in scenario.clients:
         add_client(scenario, client)
@@ -78,9 +87,9 @@ def add_client(scenario, client):
     sh("ip", "netns", "add", name)
     sh("ip", "link", "add", port, "netns", rtr, "type", "veth", "peer", "name", "eth0", "netns", name)
     sh("ip", "-n", rtr, "link", "set", port, "master", "br-lan", "up")
-    sh(*inside(client.name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"))
+    sh(*inside(client.name, "sysctl", "-qw", "net.ipv6.conf.eth0.accept_ra=0", "net.ipv6.conf.eth0.autoconf=0", *only(scenario)))
     sh("ip", "-n", name, "link", "set", "eth0", "address", client.mac)
-    sh("ip", "-n", name, "addr", "add", f"{client.address}/{scenario.lan.prefixlen}", "dev", "eth0")
+    sh("ip", "-n", name, "addr", "add", f"{client.address}/{scenario.lan.prefixlen}", "dev", "eth0", *nodad(scenario))
     sh("ip", "-n", name, "link", "set", "eth0", "up")
     sh("ip", "-n", name, "link", "set", "lo", "up")
     sh("ip", "-n", name, "route", "add", "default", "via", scenario.router)
@@ -120,7 +129,9 @@ def start_dns(scenario, hosts, folder):
     """dnsmasq on the router: it knows the run's names and nothing else."""
     file = folder / "hosts"
     file.write_text("".join(f"{address} {name}\n" for name, address in sorted(hosts.items())))
-    return subprocess.Popen(inside("rtr", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", f"--addn-hosts={file}",
+    # an IPv6 router announces itself and its network
+    announce = ["--enable-ra", "--dhcp-range=::,constructor:br-lan,ra-only", "--ra-param=br-lan,60"] if scenario.lan.version == 6 else []
+    return subprocess.Popen(inside("rtr", "dnsmasq", *announce, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", f"--addn-hosts={file}",
                                    "--interface=br-lan", "--bind-interfaces", "--local-ttl=120", "--local=/#/", "--user=root", "--pid-file=",
                                    f"--listen-address={scenario.router}"), stderr=subprocess.DEVNULL)
 

@@ -41,7 +41,7 @@ class Run:
         self.scenario = scenario
         self.folder = out / scenario.name
         self.logs = self.folder / "log"
-        self.world = world.World(scenario.seed, scenario.names, scenario.tld)
+        self.world = world.World(scenario.seed, scenario.names, scenario.tld, scenario.lan.version)
         self.processes, self.threads = [], []
 
     def record(self):
@@ -85,7 +85,7 @@ class Run:
         self.processes.append(net.start_line(WORK / "delay", table))
         self.processes.append(net.start_dns(scenario, self.world.hosts, self.logs))
         h1 = ",".join(t.host for t in self.threads if t.proto == "h1")
-        farm = net.inside("wan", "nice", "-n", "3", WORK / "traffic", "server", "-cert", certificate, "-key", key, "-root", players.web_root(WORK), "-addr", ",".join(world.servers()), "-h1", h1)
+        farm = net.inside("wan", "nice", "-n", "3", WORK / "traffic", "server", "-cert", certificate, "-key", key, "-root", players.web_root(WORK), "-addr", ",".join(world.servers(scenario.lan.version)), "-h1", h1)
         self.processes.append(subprocess.Popen(farm, stdout=subprocess.DEVNULL, stderr=open(self.logs / "server.err", "w")))
         for client in (c for c in scenario.clients if c.settings.get("vpn")):
             self.processes += tunnel.up(client, scenario)

@@ -46,7 +46,7 @@ class Scenario:
     name: str
     seed: int
     duration_s: int
-    lan: ipaddress.IPv4Network
+    lan: ipaddress.IPv4Network | ipaddress.IPv6Network
     capture: str
     snaplen_bytes: int
     tld: str
@@ -86,11 +86,14 @@ def check(raw):
     if raw.get("capture", "headers") not in ("headers", "names"):
         faults.append('capture: "headers" or "names"')
     try:
-        ipaddress.IPv4Network(raw.get("lan", "192.168.77.0/24"))
+        ipaddress.ip_network(raw.get("lan", "192.168.77.0/24"))
     except ValueError as error:
         faults.append(f"lan: {error}")
     faults += [f"network.{k}: unknown" for k in sorted(raw.get("network", {}).keys() - world.DEFAULT_NETWORK.keys())]
-    faults += [f"names.{h}: {a} is no server address" for h, a in raw.get("names", {}).items() if a not in world.servers()]
+    version = 6 if ":" in str(raw.get("lan", "")) else 4
+    faults += [f"names.{h}: {a} is no server address" for h, a in raw.get("names", {}).items() if a not in world.servers(version)]
+    if version == 6 and any(c.get("vpn") for c in raw.get("client", [])):
+        faults.append("vpn: only on an IPv4 network")
     clients = raw.get("client", [])
     if not clients:
         faults.append("no client")
@@ -125,7 +128,7 @@ def check_client(one):
 
 
 def build(raw):
-    lan = ipaddress.IPv4Network(raw.get("lan", "192.168.77.0/24"))
+    lan = ipaddress.ip_network(raw.get("lan", "192.168.77.0/24"))
     rng = random.Random(f"{raw['seed']}/clients")
     clients = []
     for one in raw["client"]:

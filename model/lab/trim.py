@@ -37,6 +37,8 @@ def keep_length(packet, names):
     elif kind == IPV6 and size >= ETH + 40:
         header, proto = 40, packet[20]
         total = 40 + (packet[18] << 8 | packet[19])
+        if proto not in (6, 17):
+            return size, total
     else:
         return size, 0
     at = ETH + header

@@ -6,9 +6,10 @@ address serves what, not a line's rate or delay. Real domain names appear only
 where a scenario asks for one (`[names]`), to exercise the service table; they
 resolve, inside the lab, to the lab's own server.
 """
+import ipaddress
 import random
 
-SERVER_NETS = ("203.0.113", "198.51.100")
+SERVER_NETS = {4: ("203.0.113.0/24", "198.51.100.0/24"), 6: ("2001:db8:1::/64", "2001:db8:2::/64")}
 FIRST_SERVER, LAST_SERVER = 10, 34
 SYLLABLES = ("lu", "men", "ka", "ro", "vi", "sta", "no", "pel", "tri", "do", "ma", "zen", "flu", "gra", "ori", "bek", "sal", "tem")
 PREFIX = {
@@ -25,22 +26,22 @@ PREFIX = {
 }
 
 
-def servers():
-    """All server addresses of the lab."""
-    return [f"{net}.{i}" for net in SERVER_NETS for i in range(FIRST_SERVER, LAST_SERVER + 1)]
+def servers(version=4):
+    """All server addresses of the lab, of one IP version."""
+    return [str(ipaddress.ip_network(net)[i]) for net in SERVER_NETS[version] for i in range(FIRST_SERVER, LAST_SERVER + 1)]
 
 
 class World:
     """Host names and their addresses; `names` fixes some of them."""
 
-    def __init__(self, seed, names=None, tld="example"):
+    def __init__(self, seed, names=None, tld="example", version=4):
         self.rng = random.Random(f"{seed}/world")
         self.tld = tld
         self.hosts = {}
         self.pool = {}
         for host, address in (names or {}).items():
             self.hosts[host] = address
-        free = servers()
+        free = servers(version)
         self.rng.shuffle(free)
         # each kind of service owns some addresses; a service never serves another kind
         for kind in sorted(PREFIX):
@@ -99,6 +100,7 @@ def line_table(seed, clients, network):
             "hold_ms": int(rng.uniform(*spec["hold_ms"])),
         }
         rows.append(f"client {address} " + " ".join(f"{k} {v}" for k, v in row.items()))
-    for address in servers():
+    version = 6 if ":" in clients[0] else 4
+    for address in servers(version):
         rows.append(f"server {address} rtt_ms {int(rng.uniform(*spec['server_rtt_ms']))}")
     return "\n".join(rows) + "\n"

@@ -6,7 +6,7 @@ use super::{Fragment, Ip, Net, Reason, Transport};
 use crate::net::Addr;
 
 /// IPv6 extension headers beyond this many are an attack on the reader.
-const MAX_EXTENSIONS: usize = 16;
+const MAX_EXTENSIONS: usize = 64;
 
 impl<'a> Walk<'a> {
     /// IPv4 or IPv6, told by the first nibble.
@@ -21,16 +21,19 @@ impl<'a> Walk<'a> {
 
     #[inline]
     pub(super) fn ipv4(&mut self) -> Option<Layer> {
-        let header: &'a [u8; 20] = self.header(Proto::Ip)?;
-        self.enter(Proto::Ip)?;
+        let header: &'a [u8; 20] = self.open(Proto::Ip)?;
         let [first, _, l0, l1, _, _, f0, f1, ttl, protocol, _, _, a, b, c, d, e, f, g, h] = *header;
         let header_len = usize::from(first & 15) * 4;
-        let len = self.claim(Proto::Ip, usize::from(u16::from_be_bytes([l0, l1])));
         let fragment = match u16::from_be_bytes([f0, f1]) & 0x3fff {
             0 => Fragment::Whole,
             0x2000 => Fragment::First,
             _ => Fragment::Later,
         };
+        if first >> 4 == 6 {
+            self.stop::<()>(Proto::Ip, Reason::Length);
+            return self.ipv6();
+        }
+        let len = self.claim(Proto::Ip, usize::from(u16::from_be_bytes([l0, l1])));
         let (src, dst) = (Addr::from_v4([a, b, c, d]), Addr::from_v4([e, f, g, h]));
         self.found(Ip { src, dst, protocol, len, ttl, fragment });
         if first >> 4 != 4 || header_len < 20 || header_len > len as usize {
@@ -84,8 +87,7 @@ impl<'a> Walk<'a> {
 
     #[inline]
     pub(super) fn ipv6(&mut self) -> Option<Layer> {
-        let header: &'a [u8; 40] = self.header(Proto::Ipv6)?;
-        self.enter(Proto::Ipv6)?;
+        let header: &'a [u8; 40] = self.open(Proto::Ipv6)?;
         let (src, rest) = header[8..].split_first_chunk()?;
         let dst = rest.first_chunk()?;
         let payload_len = usize::from(u16::from_be_bytes([header[4], header[5]]));
@@ -109,49 +111,45 @@ impl<'a> Walk<'a> {
         if matches!(next, 6 | 17 | 58) {
             return self.carried(next, Fragment::Whole);
         }
-        let (next, fragment) = self.extensions(next);
+        let mut reached = (next, Fragment::Whole);
+        let complete = self.extensions(&mut reached);
         if let (true, Net::Ip(ip)) = (outermost, &mut self.packet.net) {
-            (ip.protocol, ip.fragment) = (next, fragment);
+            (ip.protocol, ip.fragment) = reached;
         }
-        if self.packet.malformed.is_some() {
-            return None;
-        }
-        self.carried(next, fragment)
+        complete?;
+        self.carried(reached.0, reached.1)
     }
 
-    /// Steps over extension headers (RFC 8200 §4; sizes RFC 6564): the protocol behind them, and whether this is a
-    /// fragment.
-    fn extensions(&mut self, mut next: u8) -> (u8, Fragment) {
-        let mut fragment = Fragment::Whole;
+    /// Steps over extension headers (RFC 8200 §4; sizes RFC 6564 and RFC 4302): the protocol behind them, whether
+    /// this is a fragment, and `None` if they do not end.
+    fn extensions(&mut self, (next, fragment): &mut (u8, Fragment)) -> Option<()> {
         for _ in 0..MAX_EXTENSIONS {
-            if !matches!(next, 0 | 43 | 44 | 60 | 135 | 139 | 140) {
-                return (next, fragment);
+            if !matches!(*next, 0 | 43 | 44 | 51 | 60 | 135 | 139 | 140) {
+                return Some(());
             }
-            let Some(&[following, len, f0, f1, ..]) = self.header::<8>(Proto::Ipv6) else {
-                return (next, fragment);
+            let &[following, len, f0, f1, ..] = self.header::<8>(Proto::Ipv6)?;
+            self.at += match *next {
+                44 => 8,
+                51 => 8 + usize::from(len) * 4,
+                _ => 8 + usize::from(len) * 8,
             };
-            if next == 44 {
+            if *next == 44 {
                 let field = u16::from_be_bytes([f0, f1]);
-                fragment = match (field >> 3, field & 1) {
+                *fragment = match (field >> 3, field & 1) {
                     (0, 0) => Fragment::Whole,
                     (0, _) => Fragment::First,
                     _ => Fragment::Later,
                 };
-                self.at += 8;
-            } else {
-                self.at += 8 + usize::from(len) * 8;
             }
-            next = following;
-            if fragment == Fragment::Later {
-                return (next, fragment);
+            *next = following;
+            if *fragment == Fragment::Later {
+                return Some(());
             }
             if self.at > self.data.len() {
-                self.cut::<()>(Proto::Ipv6, 0);
-                return (next, fragment);
+                return self.cut(Proto::Ipv6, 0);
             }
         }
-        self.stop::<()>(Proto::Ipv6, Reason::TooDeep);
-        (next, fragment)
+        self.stop(Proto::Ipv6, Reason::TooDeep)
     }
 
     /// Protocols other than TCP and UDP.
@@ -167,13 +165,15 @@ impl<'a> Walk<'a> {
         };
         self.payload();
         self.carry(Transport::Other(protocol));
+        if self.wire_left() == 0 {
+            return None;
+        }
         match protocol {
             4 => return Some(Layer::EtherType(0x0800)),
             41 => return Some(Layer::EtherType(0x86dd)),
             47 => return self.gre(),
             97 => {
-                self.header::<2>(proto)?;
-                self.enter(proto)?;
+                self.open::<2>(proto)?;
                 self.at += 2;
                 return Some(Layer::Ethernet);
             }
@@ -182,14 +182,12 @@ impl<'a> Walk<'a> {
             59 => return None,
             _ => {}
         }
-        self.enter(proto)?;
-        None
+        if self.rest().is_empty() { self.cut(proto, 1) } else { self.enter(proto).and(None) }
     }
 
     /// Authentication header (RFC 4302): like an extension header, in units of four bytes.
     fn authentication(&mut self) -> Option<Layer> {
-        let header: &[u8; 12] = self.header(Proto::Ah)?;
-        self.enter(Proto::Ah)?;
+        let header: &[u8; 12] = self.open(Proto::Ah)?;
         self.at += (usize::from(header[1]) + 2) * 4;
         if self.at > self.data.len() {
             return self.cut(Proto::Ah, 0);
@@ -199,8 +197,7 @@ impl<'a> Walk<'a> {
 
     /// Generic routing encapsulation: RFC 2784/2890, and version 1 of PPTP (RFC 2637).
     fn gre(&mut self) -> Option<Layer> {
-        let &[flags, version, t0, t1] = self.header(Proto::Gre)?;
-        self.enter(Proto::Gre)?;
+        let &[flags, version, t0, t1] = self.open(Proto::Gre)?;
         let present = |bit: u8| 4 * usize::from(flags & bit != 0);
         let optional = if version & 7 == 1 {
             4 + present(0x10) + 4 * usize::from(version & 0x80 != 0)

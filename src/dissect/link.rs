@@ -13,8 +13,7 @@ const MAX_LENGTH_FIELD: u16 = 1500;
 impl<'a> Walk<'a> {
     #[inline]
     pub(super) fn ethernet(&mut self) -> Option<Layer> {
-        let header: &[u8; 14] = self.header(Proto::Eth)?;
-        self.enter(Proto::Eth)?;
+        let header: &[u8; 14] = self.open(Proto::Eth)?;
         let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
         if self.packet.ether.is_none() && matches!(self.packet.net, Net::None) {
             let (dst, src) = (MacAddr([d0, d1, d2, d3, d4, d5]), MacAddr([s0, s1, s2, s3, s4, s5]));
@@ -36,7 +35,8 @@ impl<'a> Walk<'a> {
         match kind {
             0x0800 => self.ipv4(),
             0x86dd => self.ipv6(),
-            0x0806 => self.arp(),
+            // Reverse ARP is ARP to Wireshark, and to us.
+            0x0806 | 0x8035 => self.arp(),
             _ => self.rare_ether_type(kind),
         }
     }
@@ -51,7 +51,6 @@ impl<'a> Walk<'a> {
             0x8863 => Proto::Pppoed,
             0x880b => return Some(Layer::Ppp),
             0x6558 => return Some(Layer::Ethernet),
-            0x8035 => Proto::Rarp,
             0x0842 => Proto::Wol,
             0x8137 => Proto::Ipx,
             0x8809 => Proto::Slow,
@@ -71,9 +70,9 @@ impl<'a> Walk<'a> {
     }
 
     fn vlan(&mut self, proto: Proto) -> Option<Layer> {
-        let Ok(tag) = SingleVlanHeaderSlice::from_slice(self.rest()) else { return self.cut(proto, 4) };
+        let Ok(tag) = SingleVlanHeaderSlice::from_slice(self.rest()) else { return self.open_cut(proto, 4) };
         self.enter(proto)?;
-        if let Some(ether) = &mut self.packet.ether {
+        if let (Some(ether), Net::None) = (&mut self.packet.ether, &self.packet.net) {
             ether.vlan = tag.vlan_identifier().value();
         }
         self.at += 4;
@@ -88,8 +87,7 @@ impl<'a> Walk<'a> {
     /// Label stack entries up to the bottom; what follows tells itself by its first nibble (RFC 4928).
     fn mpls(&mut self) -> Option<Layer> {
         loop {
-            let entry: &[u8; 4] = self.header(Proto::Mpls)?;
-            self.enter(Proto::Mpls)?;
+            let entry: &[u8; 4] = self.open(Proto::Mpls)?;
             self.at += 4;
             if entry[2] & 1 != 0 {
                 break;
@@ -99,10 +97,13 @@ impl<'a> Walk<'a> {
     }
 
     fn arp(&mut self) -> Option<Layer> {
-        let header: &[u8; 8] = self.header(Proto::Arp)?;
-        self.enter(Proto::Arp)?;
+        let header: &[u8; 8] = self.open(Proto::Arp)?;
         // Ethernet (1) and IPv4 (0x0800) with lengths 6 and 4 is what exists; others have no fields for us.
         if header[..6] != [0, 1, 8, 0, 6, 4] {
+            return None;
+        }
+        // Within a tunnel it is not about this link.
+        if !matches!(self.packet.net, Net::None) {
             return None;
         }
         let body: &[u8; 28] = self.header(Proto::Arp)?;
@@ -121,8 +122,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn llc(&mut self) -> Option<Layer> {
-        let header: &[u8; 3] = self.header(Proto::Llc)?;
-        self.enter(Proto::Llc)?;
+        let header: &[u8; 3] = self.open(Proto::Llc)?;
         if header[..2] == [0xaa, 0xaa] {
             let snap: &[u8; 8] = self.header(Proto::Llc)?;
             self.at += 8;
@@ -146,16 +146,14 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn sll(&mut self) -> Option<Layer> {
-        let header: &[u8; 16] = self.header(Proto::Sll)?;
-        self.enter(Proto::Sll)?;
+        let header: &[u8; 16] = self.open(Proto::Sll)?;
         self.cooked_sender(header[4..6] == [0, 6], &header[6..12]);
         self.at += 16;
         self.cooked_payload(u16::from_be_bytes([header[14], header[15]]))
     }
 
     pub(super) fn sll2(&mut self) -> Option<Layer> {
-        let header: &[u8; 20] = self.header(Proto::Sll)?;
-        self.enter(Proto::Sll)?;
+        let header: &[u8; 20] = self.open(Proto::Sll)?;
         self.cooked_sender(header[11] == 6, &header[12..18]);
         self.at += 20;
         self.cooked_payload(u16::from_be_bytes([header[0], header[1]]))
@@ -179,8 +177,7 @@ impl<'a> Walk<'a> {
 
     /// BSD loopback: an address family in the byte order of the capturing machine, or in network order.
     pub(super) fn null(&mut self) -> Option<Layer> {
-        let header: &[u8; 4] = self.header(Proto::Null)?;
-        self.enter(Proto::Null)?;
+        let header: &[u8; 4] = self.open(Proto::Null)?;
         self.at += 4;
         let family = match u32::from_be_bytes(*header) {
             family @ 0..=0xffff => family,
@@ -195,8 +192,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn pppoe_session(&mut self) -> Option<Layer> {
-        let header: &[u8; 6] = self.header(Proto::Pppoes)?;
-        self.enter(Proto::Pppoes)?;
+        let header: &[u8; 6] = self.open(Proto::Pppoes)?;
         self.at += 6;
         if !self.limit(usize::from(u16::from_be_bytes([header[4], header[5]]))) {
             self.stop::<()>(Proto::Pppoes, Reason::Length);
@@ -209,8 +205,7 @@ impl<'a> Walk<'a> {
         if self.rest().starts_with(&[0xff, 0x03]) {
             self.at += 2;
         }
-        let first = self.header::<1>(Proto::Ppp)?[0];
-        self.enter(Proto::Ppp)?;
+        let first = self.open::<1>(Proto::Ppp)?[0];
         // An odd first byte is a compressed protocol field (RFC 1661 §6.5).
         let protocol = if first & 1 != 0 {
             self.at += 1;

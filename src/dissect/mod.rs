@@ -48,7 +48,9 @@ impl Walk<'_> {
             LinkType::Null => Some(Layer::Null),
             LinkType::Ppp => Some(Layer::Ppp),
             LinkType::PppEther => Some(Layer::PppoeSession),
-            LinkType::RawIp => self.enter(Proto::Raw).map(|()| Layer::Ip),
+            LinkType::RawIp => self.open::<8>(Proto::Raw).map(|_| Layer::Ip),
+            LinkType::Ipv4 => Some(Layer::EtherType(0x0800)),
+            LinkType::Ipv6 => Some(Layer::EtherType(0x86dd)),
             LinkType::Sll => Some(Layer::Sll),
             LinkType::Sll2 => Some(Layer::Sll2),
             LinkType::Other(_) => self.enter(Proto::Data).and(None),
@@ -97,8 +99,12 @@ pub enum LinkType {
     Ppp,
     /// PPP over Ethernet session, without the Ethernet header (51).
     PppEther,
-    /// Raw IPv4 or IPv6 (12, 14, 101, 228, 229).
+    /// Raw IPv4 or IPv6 (12, 14, 101).
     RawIp,
+    /// Raw IPv4 (228).
+    Ipv4,
+    /// Raw IPv6 (229).
+    Ipv6,
     /// Linux "cooked" capture v1 (113).
     Sll,
     /// Linux "cooked" capture v2 (276).
@@ -115,7 +121,9 @@ impl LinkType {
             1 => Self::Ethernet,
             9 | 50 => Self::Ppp,
             51 => Self::PppEther,
-            12 | 14 | 101 | 228 | 229 => Self::RawIp,
+            12 | 14 | 101 => Self::RawIp,
+            228 => Self::Ipv4,
+            229 => Self::Ipv6,
             113 => Self::Sll,
             276 => Self::Sll2,
             other => Self::Other(other),

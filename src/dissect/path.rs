@@ -30,10 +30,10 @@ macro_rules! protos {
 protos! {
     Eth "eth", Sll "sll", Null "null", Raw "raw", Ppp "ppp", Llc "llc",
     Vlan "vlan", Ieee8021ad "ieee8021ad", Mpls "mpls", Pppoed "pppoed", Pppoes "pppoes", Macsec "macsec",
-    Arp "arp", Rarp "rarp", Ip "ip", Ipv6 "ipv6",
+    Arp "arp", Ip "ip", Ipv6 "ipv6",
     Icmp "icmp", Icmpv6 "icmpv6", Igmp "igmp", Tcp "tcp", Udp "udp", UdpLite "udplite", Sctp "sctp", Dccp "dccp",
     Gre "gre", Esp "esp", Ah "ah", IpComp "ipcomp", EtherIp "etherip", L2tp "l2tp", Vxlan "vxlan", Gtp "gtp",
-    Teredo "teredo", Ospf "ospf", Eigrp "eigrp", Pim "pim", Vrrp "vrrp", Rsvp "rsvp",
+    Geneve "geneve", Teredo "teredo", Ospf "ospf", Eigrp "eigrp", Pim "pim", Vrrp "vrrp", Rsvp "rsvp",
     Lcp "lcp", Ipcp "ipcp", Ipv6cp "ipv6cp", Ccp "ccp", Pap "pap", Chap "chap",
     Stp "stp", Cdp "cdp", Lldp "lldp", Eapol "eapol", Wol "wol", Ctp "loop", Slow "slow", Ptp "ptp", Ipx "ipx",
     Homeplug "homeplug", HomeplugAv "homeplug-av", Ieee1905 "ieee1905", Realtek "rrcp", Netbios "netbios",

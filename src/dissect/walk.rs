@@ -70,6 +70,35 @@ impl<'a> Walk<'a> {
         None
     }
 
+    /// Enters a layer and reads the first `N` bytes of its header without moving. As in Wireshark, a header that is
+    /// cut short still counts as seen once its first fields are there.
+    #[inline]
+    pub(super) fn open<const N: usize>(&mut self, layer: Proto) -> Option<&'a [u8; N]> {
+        match self.rest().first_chunk() {
+            Some(header) => {
+                self.enter(layer)?;
+                Some(header)
+            }
+            None => self.open_cut(layer, N),
+        }
+    }
+
+    #[cold]
+    pub(super) fn open_cut<T>(&mut self, layer: Proto, len: usize) -> Option<T> {
+        let first_fields = match layer {
+            Proto::Ipv6 | Proto::Icmpv6 => 0,
+            Proto::Tcp | Proto::Udp => 4,
+            Proto::Icmp => 6,
+            Proto::Eth => 14,
+            Proto::Vlan | Proto::Ieee8021ad | Proto::Arp => 2,
+            _ => 1,
+        };
+        if self.rest().len() >= first_fields {
+            self.enter(layer)?;
+        }
+        self.cut(layer, len)
+    }
+
     /// The next `N` bytes without moving, or the reason why not.
     #[inline]
     pub(super) fn header<const N: usize>(&mut self, layer: Proto) -> Option<&'a [u8; N]> {

@@ -1,7 +1,7 @@
 //! The line between the lab's router and its servers: delay, jitter, loss, rate.
 //!
 //! Debian kernels have netem; small machines often do not. This program stands in
-//! for it: it carries IPv4 packets between two TUN devices and treats the packets
+//! for it: it carries IP packets between two TUN devices and treats the packets
 //! of each client as its access line would. It knows nothing of TCP, it never
 //! reorders, and it never changes a byte. The one idea: a packet's release time
 //! is fixed when it is read (queueing + propagation + jitter), so one sorted
@@ -18,7 +18,7 @@
 //!
 //! When a line's queue holds more than `queue_ms` of traffic the packet is
 //! dropped, as a modem does. A table that cannot be read ends the program with
-//! the line number; packets that are no IPv4 are passed without delay.
+//! the line number; packets of strangers are passed without delay.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -67,8 +68,8 @@ struct Waiting {
 type Queue = Arc<(Mutex<BinaryHeap<Reverse<Waiting>>>, Condvar)>;
 
 struct Table {
-    clients: HashMap<[u8; 4], Line>,
-    servers: HashMap<[u8; 4], u64>,
+    clients: HashMap<IpAddr, Line>,
+    servers: HashMap<IpAddr, u64>,
 }
 
 fn main() {
@@ -113,7 +114,7 @@ fn start(direction: Direction, from: File, to: File, table: Arc<Table>) -> std::
 struct Road {
     direction: Direction,
     table: Arc<Table>,
-    shapers: HashMap<[u8; 4], Shaper>,
+    shapers: HashMap<IpAddr, Shaper>,
     random: Random,
 }
 
@@ -192,11 +193,21 @@ fn accept(mut road: Road, mut from: File, queue: &Queue) {
     }
 }
 
-fn addresses(packet: &[u8]) -> Option<([u8; 4], [u8; 4])> {
-    if packet.len() < 20 || packet[0] >> 4 != 4 {
-        return None;
+/// Source and destination of an IPv4 or IPv6 packet.
+fn addresses(packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    match packet.first()? >> 4 {
+        4 => {
+            let source: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
+            let target: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
+            Some((Ipv4Addr::from(source).into(), Ipv4Addr::from(target).into()))
+        }
+        6 => {
+            let source: [u8; 16] = packet.get(8..24)?.try_into().ok()?;
+            let target: [u8; 16] = packet.get(24..40)?.try_into().ok()?;
+            Some((Ipv6Addr::from(source).into(), Ipv6Addr::from(target).into()))
+        }
+        _ => None,
     }
-    Some((packet[12..16].try_into().ok()?, packet[16..20].try_into().ok()?))
 }
 
 /// Writes packets when their time has come.
@@ -260,7 +271,7 @@ fn parse(text: &str) -> Result<Table, String> {
 fn parse_line(words: &[&str], table: &mut Table) -> Result<(), String> {
     let kind = words[0];
     let address = words.get(1).ok_or("address missing")?;
-    let address: std::net::Ipv4Addr = address.parse().map_err(|_| format!("bad address {address}"))?;
+    let address: IpAddr = address.parse().map_err(|_| format!("bad address {address}"))?;
     let mut line = Line::default();
     for pair in words[2..].chunks(2) {
         let [key, value] = pair else {
@@ -279,8 +290,8 @@ fn parse_line(words: &[&str], table: &mut Table) -> Result<(), String> {
         }
     }
     match kind {
-        "client" => table.clients.insert(address.octets(), line).map(|_| ()),
-        "server" => table.servers.insert(address.octets(), line.rtt_us).map(|_| ()),
+        "client" => table.clients.insert(address, line).map(|_| ()),
+        "server" => table.servers.insert(address, line.rtt_us).map(|_| ()),
         other => return Err(format!("expected client or server, found {other}")),
     };
     Ok(())
@@ -338,6 +349,15 @@ mod tests {
         let now = Instant::now();
         assert_eq!(road.schedule(&packet(100), now), Some(now));
         assert_eq!(road.schedule(b"short", now), Some(now));
+    }
+
+    #[test]
+    fn both_families_have_lines() {
+        let mut road = road("client fd42::11 rtt_ms 40\n");
+        let mut packet = vec![0x60; 60];
+        packet[24..40].copy_from_slice(&"fd42::11".parse::<Ipv6Addr>().map_or([0; 16], |a| a.octets()));
+        let now = Instant::now() + Duration::from_secs(1);
+        assert_eq!(road.schedule(&packet, now), Some(now + Duration::from_millis(20)));
     }
 
     #[test]

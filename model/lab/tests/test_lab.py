@@ -51,6 +51,14 @@ class Scenarios(unittest.TestCase):
         self.assertEqual(scenario.load(path), scenario.load(path))
         self.assertEqual([c.address for c in scenario.load(path).clients], ["192.168.77.11", "192.168.77.12", "192.168.77.13"])
 
+    def test_an_ipv6_house_has_ipv6_servers_and_no_tunnel(self):
+        house = 'name = "six"\nseed = 4\nduration_s = 60\nlan = "fd42:7::/64"\n[[client]]\nfamily = "vod"\n'
+        one = scenario.load(write(house))
+        self.assertEqual((one.router, one.clients[0].address), ("fd42:7::1", "fd42:7::b"))
+        self.assertTrue(all(":" in a for a in world.servers(one.lan.version)))
+        with self.assertRaisesRegex(scenario.ScenarioError, "only on an IPv4"):
+            scenario.load(write(house + "vpn = true\n"))
+
     def test_text_that_is_no_toml_names_the_file(self):
         path = write("name = [")
         with self.assertRaisesRegex(scenario.ScenarioError, path):
@@ -174,6 +182,12 @@ class Trimmer(unittest.TestCase):
         for keep in ("headers", "names"):
             for (size, _, data), original in zip(trimmed(frames, keep)[1], frames):
                 self.assertEqual(data, original[:size])
+
+    def test_ipv6_is_cut_after_its_transport_header_and_icmp_stays_whole(self):
+        def six(proto, rest):
+            return b"\0" * 12 + b"\x86\xdd" + struct.pack(">IHBB", 6 << 28, len(rest), proto, 64) + b"\x20" * 32 + rest
+        _, out = trimmed([six(17, struct.pack(">HHHH", 9, 443, 508, 0) + b"u" * 500), six(58, b"\x86" + b"r" * 60)], "headers")
+        self.assertEqual([(s, w) for s, w, _ in out], [(14 + 40 + 8, 14 + 40 + 508), (14 + 40 + 61, 14 + 40 + 61)])
 
     def test_a_torn_last_record_is_dropped(self):
         data = pcap([frame(17, (1, 2), b"q" * 10)] * 3)[:-4]

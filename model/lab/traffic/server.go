@@ -52,9 +52,9 @@ func serve(cert, key, root string, addresses, h1 []string) error {
 			}
 			return nil, nil
 		}
-		tcp := &http.Server{Addr: address + ":443", Handler: mux, TLSConfig: config, ReadHeaderTimeout: 30 * time.Second}
+		tcp := &http.Server{Addr: net.JoinHostPort(address, "443"), Handler: mux, TLSConfig: config, ReadHeaderTimeout: 30 * time.Second}
 		go func() { failed <- tcp.ListenAndServeTLS("", "") }()
-		quic := &http3.Server{Addr: address + ":443", Handler: mux,
+		quic := &http3.Server{Addr: net.JoinHostPort(address, "443"), Handler: mux,
 			TLSConfig: http3.ConfigureTLSConfig(&tls.Config{Certificates: []tls.Certificate{pair}})}
 		go func() { failed <- quic.ListenAndServe() }()
 		for _, port := range datagramPorts {
