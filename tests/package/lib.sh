@@ -58,6 +58,8 @@ router() {
 		ln -s busybox "$1/bin/$applet"
 	done
 	cp -R "$here/router/." "$1/"
+	# A static build of OpenWrt's own uci, if there is one, in place of ours.
+	[ -z "${UCI:-}" ] || cp "$UCI" "$1/sbin/uci"
 	for name in nft ubus logger dnsmasq streamguard-web ujail; do
 		ln -s recorder "$1/usr/sbin/$name"
 	done

@@ -54,6 +54,7 @@ mkdir -p "$r/tmp/streamguard"
 echo packets >"$r/tmp/streamguard/1.pcap"
 echo state >"$r/var/run/streamguard/state.json"
 within "$r" uci set streamguard.dns.blackhole=all
+within "$r" uci commit streamguard
 ok "uci set works on a section of uci-defaults" grep -q "blackhole 'all'" "$r/etc/config/streamguard"
 echo youtube.com >"$r/var/run/streamguard/dns.names"
 init "$r" restart
