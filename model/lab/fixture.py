@@ -22,7 +22,9 @@ def main(run, file, out):
     run, out, house = pathlib.Path(run), pathlib.Path(out), scenario.load(file)
     target = out / f"{house.name}.pcap.zst"
     out.mkdir(parents=True, exist_ok=True)
-    unpacked = subprocess.run(["zstd", "-dcq", "--long=27", run / f"{house.name}.pcap.zst"], check=True, capture_output=True).stdout
+    unpacked = subprocess.run(
+        ["zstd", "-dcq", "--long=27", run / f"{house.name}.pcap.zst"], check=True, capture_output=True
+    ).stdout
     # no --long: every zstd reads a window of 2^23 without being asked
     packed = subprocess.run(["zstd", "-q", "-19", "-c"], input=unpacked, check=True, capture_output=True).stdout
     if len(packed) > MAX_BYTES:
@@ -30,7 +32,9 @@ def main(run, file, out):
         return 1
     target.write_bytes(packed)
     names = {c.address: c.settings.get("name", c.name) for c in house.clients}
-    with open(run / "manifest.csv", newline="", encoding="utf-8") as rows, open(out / f"{house.name}-truth.csv", "w", newline="", encoding="utf-8") as truth:
+    with open(run / "manifest.csv", newline="", encoding="utf-8") as rows, open(
+        out / f"{house.name}-truth.csv", "w", newline="", encoding="utf-8"
+    ) as truth:
         writer = csv.DictWriter(truth, [*labels.COLUMNS, "name"], lineterminator="\n")
         writer.writeheader()
         writer.writerows({**row, "name": names[row["client"]]} for row in csv.DictReader(rows))

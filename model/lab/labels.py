@@ -11,7 +11,22 @@ import json
 
 import families
 
-COLUMNS = ("file", "source", "group", "client", "label", "start_s", "end_s", "link_type", "packets", "ip_bytes", "duration_s", "truth", "licence", "notes")
+COLUMNS = (
+    "file",
+    "source",
+    "group",
+    "client",
+    "label",
+    "start_s",
+    "end_s",
+    "link_type",
+    "packets",
+    "ip_bytes",
+    "duration_s",
+    "truth",
+    "licence",
+    "notes",
+)
 TRUTH_COLUMNS = ("t_rel_s", "client_ip", "state", "position_s", "buffer_s", "kbps", "class")
 # a report holds until the next one, but not longer than this
 REPORT_HOLDS_S = 2.5
@@ -48,7 +63,12 @@ def intervals(events, first_s, last_s):
             cls = event["class"]
             marks.append((event["t"], "other", cls, "stopped" if cls in families.STREAMING else ""))
         elif kind == "state" and event["class"] in families.STREAMING:
-            label, remark = {"playing": ("streaming", ""), "buffering": (None, ""), "paused": ("other", "paused"), "stopped": ("other", "stopped")}[event["state"]]
+            label, remark = {
+                "playing": ("streaming", ""),
+                "buffering": (None, ""),
+                "paused": ("other", "paused"),
+                "stopped": ("other", "stopped"),
+            }[event["state"]]
             marks.append((event["t"], label, event["class"], remark))
     return merge(fill(marks, last_s), first_s, last_s)
 
@@ -72,7 +92,7 @@ def merge(spans, first_s, last_s):
         start, end = max(start, first_s), min(end, last_s)
         if end - start <= 0:
             continue
-        if out and out[-1][0] == label and out[-1][3:] == (cls, remark) and abs(out[-1][2] - start) < .01:
+        if out and out[-1][0] == label and out[-1][3:] == (cls, remark) and abs(out[-1][2] - start) < 0.01:
             out[-1] = (label, out[-1][1], end, cls, remark)
         else:
             out.append((label, start, end, cls, remark))
@@ -96,18 +116,25 @@ def rows(scenario, file, shape, events):
     for client in scenario.clients:
         spans = intervals(events.get(client.name, []), first, first + duration)
         session = main_class(spans)
-        proto = client.settings["proto"]
-        player = client.player or "light client"
         watches = any(s[0] == "streaming" for s in spans)
         for label, start, end, cls, remark in spans:
-            if label is None or end - start < .05:
+            if label is None or end - start < 0.05:
                 continue
             shown = session if watches or cls == "idle" else cls
-            doing = f"; {cls}" if cls != shown else ""
-            notes = f"class={shown}; family={client.family}; {player} {proto}{' in a tunnel' if client.settings.get('vpn') else ''}{doing}" + (f"; {remark}" if remark else "")
-            out.append(dict(zip(COLUMNS, (file, "lab", scenario.name, client.address, label, f"{start - first:.3f}", f"{end - first:.3f}", "ethernet", packets, ip_bytes,
-                                          f"{duration:.6f}", "player_log" if watches else "scenario", "project-owned", notes))))
+            truth = "player_log" if watches else "scenario"
+            span = (label, f"{start - first:.3f}", f"{end - first:.3f}")
+            whole = ("ethernet", packets, ip_bytes, f"{duration:.6f}")
+            notes = remarks(client, shown, cls if cls != shown else "", remark)
+            row = (file, "lab", scenario.name, client.address, *span, *whole, truth, "project-owned", notes)
+            out.append(dict(zip(COLUMNS, row)))
     return out
+
+
+def remarks(client, shown, doing, remark):
+    """The notes of a row: `class=...; family=...; what played; what else`."""
+    tunnel = " in a tunnel" if client.settings.get("vpn") else ""
+    played = f"{client.player or 'light client'} {client.settings['proto']}{tunnel}"
+    return "; ".join(w for w in (f"class={shown}", f"family={client.family}", played, doing, remark) if w)
 
 
 def write_manifest(path, manifest_rows):
@@ -125,7 +152,17 @@ def write_truth(path, scenario, first, events):
         for client in scenario.clients:
             for event in events.get(client.name, []):
                 if event["event"] == "state":
-                    writer.writerow((f"{event['t'] - first:.3f}", client.address, event["state"], event.get("position_s", ""), event.get("buffer_s", ""), event.get("kbps", ""), event["class"]))
+                    writer.writerow(
+                        (
+                            f"{event['t'] - first:.3f}",
+                            client.address,
+                            event["state"],
+                            event.get("position_s", ""),
+                            event.get("buffer_s", ""),
+                            event.get("kbps", ""),
+                            event["class"],
+                        )
+                    )
 
 
 def hours(manifest_rows):

@@ -32,13 +32,17 @@ def scenes(title):
         kind = rng.choice(("testsrc2", "mandelbrot", "life", "gradients", "smptebars", "cellauto"))
         size = "640x360"
         source = {
-            "testsrc2": f"testsrc2=s={size}:r={FPS}", "mandelbrot": f"mandelbrot=s=320x180:r={FPS}:start_scale={rng.uniform(.5, 3):.2f}",
-            "life": f"life=s=160x90:r={FPS}:mold=10:ratio={rng.uniform(.1, .4):.2f}", "gradients": f"gradients=s=320x180:r={FPS}:speed={rng.uniform(.001, .05):.3f}",
-            "smptebars": f"smptebars=s={size}:r={FPS}", "cellauto": f"cellauto=s=320x180:r={FPS}:rule={rng.choice((18, 30, 90, 110))}",
+            "testsrc2": f"testsrc2=s={size}:r={FPS}",
+            "mandelbrot": f"mandelbrot=s=320x180:r={FPS}:start_scale={rng.uniform(.5, 3):.2f}",
+            "life": f"life=s=160x90:r={FPS}:mold=10:ratio={rng.uniform(.1, .4):.2f}",
+            "gradients": f"gradients=s=320x180:r={FPS}:speed={rng.uniform(.001, .05):.3f}",
+            "smptebars": f"smptebars=s={size}:r={FPS}",
+            "cellauto": f"cellauto=s=320x180:r={FPS}:rule={rng.choice((18, 30, 90, 110))}",
         }[kind]
         noise = rng.choice((0, 0, 4, 10, 25))
         filters = f",noise=alls={noise}:allf=t" if noise else ""
-        parts.append(f"{source},trim=duration={length:.2f},scale=640:360,setsar=1,format=yuv420p{filters},setpts=PTS-STARTPTS[s{len(parts)}]")
+        shape = "scale=640:360,setsar=1,format=yuv420p"
+        parts.append(f"{source},trim=duration={length:.2f},{shape}{filters},setpts=PTS-STARTPTS[s{len(parts)}]")
     joined = "".join(f"[s{i}]" for i in range(len(parts)))
     return ";".join(parts) + f";{joined}concat=n={len(parts)}:v=1:a=0"
 
@@ -59,11 +63,13 @@ def encode(work, title):
     graph = scenes(title) + f",split={count}" + "".join(f"[v{i}]" for i in range(count))
     for i, (_, width, height) in enumerate(spec["rates"]):
         graph += f";[v{i}]scale={width}:{height}[o{i}]"
-    words = ["-filter_complex_threads", 1, "-f", "lavfi", "-i", f"anoisesrc=a=0.2:r=44100:d={SOURCE_S},lowpass=2500,tremolo=f=0.3", "-filter_complex", graph]
+    sound = f"anoisesrc=a=0.2:r=44100:d={SOURCE_S},lowpass=2500,tremolo=f=0.3"
+    words = ["-filter_complex_threads", 1, "-f", "lavfi", "-i", sound, "-filter_complex", graph]
     for i, (kbps, _, _) in enumerate(spec["rates"]):
-        words += ["-map", f"[o{i}]", "-map", "0:a", "-c:v", "libx264", "-preset", "ultrafast", "-g", FPS, "-keyint_min", FPS, "-sc_threshold", 0,
-                  "-b:v", f"{kbps}k", "-maxrate", f"{int(kbps * 1.8)}k", "-bufsize", f"{kbps * 4}k", "-threads", 1, "-c:a", "aac", "-b:a", f"{spec['audio']}k",
-                  "-t", SOURCE_S, "-movflags", "+faststart", f"{files[i]}.part.mp4"]
+        picture = f"-c:v libx264 -preset ultrafast -g {FPS} -keyint_min {FPS} -sc_threshold 0 -threads 1"
+        rate = f"-b:v {kbps}k -maxrate {int(kbps * 1.8)}k -bufsize {kbps * 4}k"
+        rest = f"-c:a aac -b:a {spec['audio']}k -t {SOURCE_S} -movflags +faststart"
+        words += ["-map", f"[o{i}]", "-map", "0:a", *f"{picture} {rate} {rest}".split(), f"{files[i]}.part.mp4"]
     ffmpeg(*words)
     for f in files:
         pathlib.Path(f"{f}.part.mp4").rename(f)
@@ -76,13 +82,16 @@ def hls(work, title, segment_s):
     if (root / "master.m3u8").exists():
         return f"hls/{title}-{segment_s}/master.m3u8"
     master = "#EXTM3U\n"
+    audio = TITLES[title]["audio"]
     for i, file in enumerate(encode(work, title)):
         folder = root / f"v{i}"
         folder.mkdir(parents=True, exist_ok=True)
-        ffmpeg("-stream_loop", -1, "-i", file, "-t", PLAY_S, "-c", "copy", "-f", "hls", "-hls_time", segment_s, "-hls_playlist_type", "vod",
-               "-hls_segment_filename", folder / "s%04d.ts", folder / "index.m3u8")
+        cut = f"-t {PLAY_S} -c copy -f hls -hls_time {segment_s} -hls_playlist_type vod -hls_segment_filename".split()
+        ffmpeg("-stream_loop", -1, "-i", file, *cut, folder / "s%04d.ts", folder / "index.m3u8")
         kbps, width, height = TITLES[title]["rates"][i]
-        master += f"#EXT-X-STREAM-INF:BANDWIDTH={int(kbps * 1.5 + TITLES[title]['audio']) * 1000},AVERAGE-BANDWIDTH={(kbps + TITLES[title]['audio']) * 1000},RESOLUTION={width}x{height}\nv{i}/index.m3u8\n"
+        peak, mean = int(kbps * 1.5 + audio) * 1000, (kbps + audio) * 1000
+        master += f"#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={mean},RESOLUTION={width}x{height}\n"
+        master += f"v{i}/index.m3u8\n"
     (root / "master.m3u8").write_text(master)
     return f"hls/{title}-{segment_s}/master.m3u8"
 
@@ -98,8 +107,8 @@ def dash(work, title, segment_s):
         words += ["-stream_loop", -1, "-i", file]
     for i in range(len(files)):
         words += ["-map", f"{i}:v"]
-    ffmpeg(*words, "-map", "0:a", "-t", PLAY_S, "-c", "copy", "-f", "dash", "-seg_duration", segment_s, "-use_template", 1, "-use_timeline", 1,
-           "-adaptation_sets", "id=0,streams=v id=1,streams=a", root / "index.mpd")
+    words += f"-map 0:a -t {PLAY_S} -c copy -f dash -seg_duration {segment_s} -use_template 1 -use_timeline 1".split()
+    ffmpeg(*words, "-adaptation_sets", "id=0,streams=v id=1,streams=a", root / "index.mpd")
     (root / "done").write_text("")
     return f"dash/{title}-{segment_s}/index.mpd"
 

@@ -63,7 +63,10 @@ def up(scenario):
         sh("ip", "-n", PREFIX + name, "link", "set", "lo", "up")
     wan, rtr = PREFIX + "wan", PREFIX + "rtr"
     sh(*inside("rtr", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", *only(scenario)))
-    sh(*inside("wan", "sysctl", "-qw", f"net.ipv4.tcp_congestion_control={scenario.congestion}", *only(scenario)), check=False)
+    sh(
+        *inside("wan", "sysctl", "-qw", f"net.ipv4.tcp_congestion_control={scenario.congestion}", *only(scenario)),
+        check=False,
+    )
     sh("ip", "-n", rtr, "link", "add", "br-lan", "address", "02:00:5e:00:00:01", "type", "bridge")
     sh("ip", "-n", rtr, "addr", "add", f"{scenario.router}/{scenario.lan.prefixlen}", "dev", "br-lan", *nodad(scenario))
     sh("ip", "-n", rtr, "link", "set", "br-lan", "up")
@@ -87,7 +90,16 @@ def add_client(scenario, client):
     sh("ip", "netns", "add", name)
     sh("ip", "link", "add", port, "netns", rtr, "type", "veth", "peer", "name", "eth0", "netns", name)
     sh("ip", "-n", rtr, "link", "set", port, "master", "br-lan", "up")
-    sh(*inside(client.name, "sysctl", "-qw", "net.ipv6.conf.eth0.accept_ra=0", "net.ipv6.conf.eth0.autoconf=0", *only(scenario)))
+    sh(
+        *inside(
+            client.name,
+            "sysctl",
+            "-qw",
+            "net.ipv6.conf.eth0.accept_ra=0",
+            "net.ipv6.conf.eth0.autoconf=0",
+            *only(scenario),
+        )
+    )
     sh("ip", "-n", name, "link", "set", "eth0", "address", client.mac)
     sh("ip", "-n", name, "addr", "add", f"{client.address}/{scenario.lan.prefixlen}", "dev", "eth0", *nodad(scenario))
     sh("ip", "-n", name, "link", "set", "eth0", "up")
@@ -130,11 +142,35 @@ def start_dns(scenario, hosts, folder):
     file = folder / "hosts"
     file.write_text("".join(f"{address} {name}\n" for name, address in sorted(hosts.items())))
     # an IPv6 router announces itself and its network
-    announce = ["--enable-ra", "--dhcp-range=::,constructor:br-lan,ra-only", "--ra-param=br-lan,60"] if scenario.lan.version == 6 else []
-    return subprocess.Popen(inside("rtr", "dnsmasq", *announce, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", f"--addn-hosts={file}",
-                                   "--interface=br-lan", "--bind-interfaces", "--local-ttl=120", "--local=/#/", "--user=root", "--pid-file=",
-                                   f"--listen-address={scenario.router}"), stderr=subprocess.DEVNULL)
+    announce = (
+        ["--enable-ra", "--dhcp-range=::,constructor:br-lan,ra-only", "--ra-param=br-lan,60"]
+        if scenario.lan.version == 6
+        else []
+    )
+    return subprocess.Popen(
+        inside(
+            "rtr",
+            "dnsmasq",
+            *announce,
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--no-resolv",
+            "--no-hosts",
+            f"--addn-hosts={file}",
+            "--interface=br-lan",
+            "--bind-interfaces",
+            "--local-ttl=120",
+            "--local=/#/",
+            "--user=root",
+            "--pid-file=",
+            f"--listen-address={scenario.router}",
+        ),
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def start_capture(file, snaplen):
-    return subprocess.Popen(inside("rtr", "tcpdump", "-i", "br-lan", "-s", snaplen, "-B", "16384", "-w", file), stderr=open(f"{file}.log", "w"))
+    return subprocess.Popen(
+        inside("rtr", "tcpdump", "-i", "br-lan", "-s", snaplen, "-B", "16384", "-w", file),
+        stderr=open(f"{file}.log", "w"),
+    )

@@ -22,6 +22,15 @@ import net
 
 SURF_PAGES = 40
 BUFFERS_S = (10, 20, 30, 30, 60, 90)
+NICE = ["nice", "-n", "5"]
+CHROMIUM = """chromium --headless=new --no-sandbox --disable-gpu --mute-audio --no-first-run --disable-sync
+    --disable-background-networking --disable-component-update --disable-extensions --disable-dev-shm-usage
+    --autoplay-policy=no-user-gesture-required --ignore-certificate-errors --enable-logging=stderr --v=0
+    --window-size=400,300""".split()
+# the picture is not decoded, but its bytes are fetched: streams are muxed
+MPV = """mpv --no-config --tls-verify=no --vid=no --ao=null --cache=yes --really-quiet
+    --demuxer-max-bytes=40MiB""".split()
+FFMPEG = "ffmpeg -nostdin -v error -tls_verify 0 -re".split()
 
 
 def viewer_script(rng, duration):
@@ -32,7 +41,7 @@ def viewer_script(rng, duration):
         steps.append([round(at, 1), "start"])
         inner = at + rng.uniform(30, 150)
         while inner < at + length - 40:
-            if rng.random() < .5:
+            if rng.random() < 0.5:
                 rest = rng.choice((rng.uniform(10, 40), rng.uniform(60, 120)))
                 steps.append([round(inner, 1), "pause"])
                 if inner + rest > at + length - 15:
@@ -83,7 +92,9 @@ class RealPlayer(threading.Thread):
 
     @property
     def cls(self):
-        return {"prog": "progressive", "live": "live", "dash": "dash", "shaka": "dash", "surf": "web"}.get(self.page, "hls")
+        return {"prog": "progressive", "live": "live", "dash": "dash", "shaka": "dash", "surf": "web"}.get(
+            self.page, "hls"
+        )
 
     def report(self, event, at=None, **fields):
         self.log.write(json.dumps({"t": at or time.time(), "event": event, "class": self.cls, **fields}) + "\n")
@@ -111,18 +122,31 @@ class Chromium(RealPlayer):
 
     def run(self):
         home = tempfile.mkdtemp(prefix=f"{net.PREFIX}chromium-")
-        given = {"page": self.page, "buffer_s": self.buffer_s, "script": self.script, "seed": self.scenario.seed, "pages": SURF_PAGES}
+        given = {
+            "page": self.page,
+            "buffer_s": self.buffer_s,
+            "script": self.script,
+            "seed": self.scenario.seed,
+            "pages": SURF_PAGES,
+        }
         if self.page != "surf":
             given["sources"] = ["/live/" + self.source if self.page == "live" else self.source]
         name = "surf.html" if self.page == "surf" else "play.html"
         address = f"https://{self.host}/f/{name}#" + urllib.parse.quote(json.dumps(given))
-        words = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--mute-audio", f"--user-data-dir={home}", "--autoplay-policy=no-user-gesture-required",
-                 f"--ignore-certificate-errors-spki-list={self.spki}", "--ignore-certificate-errors", "--disable-background-networking", "--disable-component-update",
-                 "--disable-extensions", "--no-first-run", "--disable-sync", "--disable-dev-shm-usage", "--enable-logging=stderr", "--v=0", "--window-size=400,300"]
-        words += ["--enable-quic", f"--origin-to-force-quic-on={self.host}:443"] if self.proto == "h3" else ["--disable-quic"]
+        words = [*CHROMIUM, f"--user-data-dir={home}", f"--ignore-certificate-errors-spki-list={self.spki}"]
+        if self.proto == "h3":
+            words += ["--enable-quic", f"--origin-to-force-quic-on={self.host}:443"]
+        else:
+            words.append("--disable-quic")
         self.report("begin")
         with open(self.folder / f"{self.client.name}.err", "w", encoding="utf-8") as errors:
-            self.process = subprocess.Popen(net.inside(self.client.name, "nice", "-n", "5", *words, address), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+            self.process = subprocess.Popen(
+                net.inside(self.client.name, *NICE, *words, address),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            )
             for line in self.process.stderr:
                 if "STATE" in line:
                     self.read_state(line)
@@ -134,7 +158,7 @@ class Chromium(RealPlayer):
         """Console lines look like: [..:INFO:CONSOLE(1)] "STATE {...}", source: ... (1)"""
         begin, end = line.find("{"), line.rfind("}")
         try:
-            state = json.loads(line[begin:end + 1].replace('\\"', '"'))
+            state = json.loads(line[begin : end + 1].replace('\\"', '"'))
             at = state.pop("at")
         except (ValueError, KeyError):
             return
@@ -146,7 +170,6 @@ class Mpv(RealPlayer):
         began = time.time()
         self.path = f"/tmp/{net.PREFIX}mpv-{os.getpid()}-{self.client.number}"
         self.report("begin")
-        self.state, self.link = "stopped", None
         watcher = threading.Thread(target=self.watch, daemon=True)
         watcher.start()
         for at, action, *argument in self.script:
@@ -159,10 +182,12 @@ class Mpv(RealPlayer):
     def act(self, action, argument):
         if action == "start":
             self.close()
-            rate = sum(media.TITLES[self.title]["rates"][min(self.level, 2)][:1]) * 1500 + 200_000
-            self.process = subprocess.Popen(net.inside(self.client.name, "nice", "-n", "5", "mpv", "--no-config", "--tls-verify=no", "--vid=no", "--ao=null", "--cache=yes", "--really-quiet",
-                                                       "--demuxer-max-bytes=40MiB", f"--cache-secs={self.buffer_s}", f"--demuxer-readahead-secs={self.buffer_s}", f"--hls-bitrate={rate}",
-                                                       f"--input-ipc-server={self.path}", self.url()), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            kbps = media.TITLES[self.title]["rates"][self.level][0]
+            words = [*MPV, f"--cache-secs={self.buffer_s}", f"--demuxer-readahead-secs={self.buffer_s}"]
+            words += [f"--hls-bitrate={kbps * 1500 + 200_000}", f"--input-ipc-server={self.path}", self.url()]
+            self.process = subprocess.Popen(
+                net.inside(self.client.name, *NICE, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
         elif action == "stop":
             self.close()
             self.report("state", state="stopped")
@@ -218,8 +243,18 @@ class Ffmpeg(RealPlayer):
                 break
             if action == "start":
                 self.close()
-                words = ["ffmpeg", "-nostdin", "-v", "error", "-tls_verify", "0", "-re", "-i", self.url(), "-map", "0", "-c", "copy", "-f", "null", "-", "-progress", "pipe:1", "-stats_period", "1"]
-                self.process = subprocess.Popen(net.inside(self.client.name, "nice", "-n", "5", *words), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                words = [
+                    *FFMPEG,
+                    "-i",
+                    self.url(),
+                    *"-map 0 -c copy -f null - -progress pipe:1 -stats_period 1".split(),
+                ]
+                self.process = subprocess.Popen(
+                    net.inside(self.client.name, *NICE, *words),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                )
                 threading.Thread(target=self.follow, args=(self.process,), daemon=True).start()
             elif action == "stop":
                 self.close()
@@ -242,7 +277,9 @@ class Ffmpeg(RealPlayer):
                 except ValueError:
                     continue
                 if process is self.process:
-                    self.report("state", state="playing" if position > last else "buffering", position_s=round(position, 2))
+                    self.report(
+                        "state", state="playing" if position > last else "buffering", position_s=round(position, 2)
+                    )
                 last = position
 
 
@@ -251,7 +288,10 @@ KINDS = {"chromium": Chromium, "mpv": Mpv, "ffmpeg": Ffmpeg}
 
 def key_pin(certificate):
     """Chromium's name for the lab's own key (base64 of SHA-256 of its SPKI)."""
-    words = f"openssl x509 -in {certificate} -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary"
+    words = (
+        f"openssl x509 -in {certificate} -pubkey -noout | openssl pkey -pubin -outform der"
+        " | openssl dgst -sha256 -binary"
+    )
     return base64.b64encode(subprocess.run(["sh", "-c", words], check=True, capture_output=True).stdout).decode()
 
 
@@ -261,7 +301,11 @@ def web_root(work):
     (root / "js").mkdir(parents=True, exist_ok=True)
     for page in ("play.html", "surf.html"):
         shutil.copy(here / "www" / page, root / page)
-    libraries = {"hls.js": "hls.js/dist/hls.min.js", "dash.js": "dashjs/dist/modern/umd/dash.all.min.js", "shaka.js": "shaka-player/dist/shaka-player.compiled.js"}
+    libraries = {
+        "hls.js": "hls.js/dist/hls.min.js",
+        "dash.js": "dashjs/dist/modern/umd/dash.all.min.js",
+        "shaka.js": "shaka-player/dist/shaka-player.compiled.js",
+    }
     for name, source in libraries.items():
         shutil.copy(work / "node_modules" / source, root / "js" / name)
     rng = random.Random("sites")
@@ -275,7 +319,9 @@ def web_root(work):
             (folder / f"i{i}.jpg").write_bytes(rng.randbytes(int(min(500_000, rng.lognormvariate(9.3, 1.2)))))
             tags.append(f'<img src="i{i}.jpg" alt="">')
         for i in range(rng.randint(1, 8)):
-            (folder / f"s{i}.js").write_bytes(b"//" + rng.randbytes(int(min(400_000, rng.lognormvariate(9.8, 1.0)))).hex().encode())
+            (folder / f"s{i}.js").write_bytes(
+                b"//" + rng.randbytes(int(min(400_000, rng.lognormvariate(9.8, 1.0)))).hex().encode()
+            )
             tags.append(f'<script src="s{i}.js"></script>')
         (folder / "index.html").write_text("<!doctype html><body>" + "text " * rng.randint(500, 8000) + "".join(tags))
     return root

@@ -31,6 +31,8 @@ import tunnel
 import world
 
 HERE = pathlib.Path(__file__).resolve().parent
+# A starved client stretches its timing; what the lab takes is little.
+NICE = ["nice", "-n", "3"]
 WORK = pathlib.Path(os.environ.get("STREAMGUARD_LAB_WORK") or HERE.parent / "work" / "lab")
 
 
@@ -65,8 +67,16 @@ class Run:
                 one = players.KINDS[client.player](self.scenario, client, WORK, self.logs, self.world)
                 one.prepare()
                 self.threads.append(one)
-                plans[client.name] = {"player": client.player, "page": one.page, "proto": one.proto, "host": one.host, "title": one.title, "segment_s": one.segment_s,
-                                      "buffer_s": one.buffer_s, "script": one.script}
+                plans[client.name] = {
+                    "player": client.player,
+                    "page": one.page,
+                    "proto": one.proto,
+                    "host": one.host,
+                    "title": one.title,
+                    "segment_s": one.segment_s,
+                    "buffer_s": one.buffer_s,
+                    "script": one.script,
+                }
             else:
                 rng = random.Random(f"{self.scenario.seed}/plan/{client.number}/{client.family}")
                 proto = client.settings["proto"]
@@ -84,9 +94,7 @@ class Run:
         table.write_text(world.line_table(scenario.seed, [c.address for c in scenario.clients], scenario.network))
         self.processes.append(net.start_line(WORK / "delay", table))
         self.processes.append(net.start_dns(scenario, self.world.hosts, self.logs))
-        h1 = ",".join(t.host for t in self.threads if t.proto == "h1")
-        farm = net.inside("wan", "nice", "-n", "3", WORK / "traffic", "server", "-cert", certificate, "-key", key, "-root", players.web_root(WORK), "-addr", ",".join(world.servers(scenario.lan.version)), "-h1", h1)
-        self.processes.append(subprocess.Popen(farm, stdout=subprocess.DEVNULL, stderr=open(self.logs / "server.err", "w")))
+        self.start_farm(certificate, key)
         for client in (c for c in scenario.clients if c.settings.get("vpn")):
             self.processes += tunnel.up(client, scenario)
         time.sleep(1.5)
@@ -98,21 +106,33 @@ class Run:
         for thread in self.threads:
             thread.start()
 
+    def start_farm(self, certificate, key):
+        """The servers of all names, on all addresses."""
+        addresses = ",".join(world.servers(self.scenario.lan.version))
+        h1 = ",".join(t.host for t in self.threads if t.proto == "h1")
+        words = ["server", "-cert", certificate, "-key", key, "-root", players.web_root(WORK), "-addr", addresses]
+        errors = open(self.logs / "server.err", "w")
+        farm = net.inside("wan", *NICE, WORK / "traffic", *words, "-h1", h1)
+        self.processes.append(subprocess.Popen(farm, stdout=subprocess.DEVNULL, stderr=errors))
+
     def start_light(self, client, plan):
         file = self.logs / f"{client.name}.plan"
         file.write_text(json.dumps(plan))
         out, errors = open(self.logs / f"{client.name}.jsonl", "w"), open(self.logs / f"{client.name}.err", "w")
-        self.processes.append(subprocess.Popen(net.inside(client.name, "nice", "-n", "3", "env", "GOMAXPROCS=1", "GOGC=50", WORK / "traffic", "client", "-plan", file), stdout=out, stderr=errors))
+        words = [*NICE, "env", "GOMAXPROCS=1", "GOGC=50", WORK / "traffic", "client", "-plan", file]
+        self.processes.append(subprocess.Popen(net.inside(client.name, *words), stdout=out, stderr=errors))
 
     def watch(self, raw):
         """Waits for the run to end and says how it goes."""
         began, said = time.time(), 0
         while (passed := time.time() - began) < self.scenario.duration_s:
-            time.sleep(min(2, max(.1, self.scenario.duration_s - passed)))
+            time.sleep(min(2, max(0.1, self.scenario.duration_s - passed)))
             if passed - said >= 30:
                 said = passed
                 size = raw.stat().st_size / 1e6 if raw.exists() else 0
-                print(f"{self.scenario.name} {int(passed) // 60:02d}:{int(passed) % 60:02d} of {self.scenario.duration_s // 60} min, {len(self.scenario.clients)} clients, {size:.0f} MB captured, load {os.getloadavg()[0]:.1f}", flush=True)
+                clock = f"{int(passed) // 60:02d}:{int(passed) % 60:02d} of {self.scenario.duration_s // 60} min"
+                state = f"{len(self.scenario.clients)} clients, {size:.0f} MB captured, load {os.getloadavg()[0]:.1f}"
+                print(f"{self.scenario.name} {clock}, {state}", flush=True)
 
     def stop(self):
         for thread in self.threads:
@@ -142,8 +162,30 @@ class Run:
     def certificate(self):
         certificate, key = WORK / "cert.pem", WORK / "key.pem"
         if not certificate.exists():
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate, "-days", "3650",
-                            "-subj", "/CN=lab.example", "-addext", "subjectAltName=DNS:*.example"], check=True, capture_output=True)
+            subprocess.run(
+                [
+                    "openssl",
+                    "req",
+                    "-x509",
+                    "-newkey",
+                    "ec",
+                    "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1",
+                    "-nodes",
+                    "-keyout",
+                    key,
+                    "-out",
+                    certificate,
+                    "-days",
+                    "3650",
+                    "-subj",
+                    "/CN=lab.example",
+                    "-addext",
+                    "subjectAltName=DNS:*.example",
+                ],
+                check=True,
+                capture_output=True,
+            )
         return certificate, key
 
 
@@ -180,7 +222,10 @@ def main():
             print(f"{one.name}: recorded already")
             continue
         rows, shape = Run(one, given.out).record()
-        summary = ", ".join(f"{cls} {'watching' if label == 'streaming' else 'other'} {h:.2f} h" for (label, cls), h in sorted(labels.hours(rows).items()))
+        summary = ", ".join(
+            f"{cls} {'watching' if label == 'streaming' else 'other'} {h:.2f} h"
+            for (label, cls), h in sorted(labels.hours(rows).items())
+        )
         print(f"{one.name}: {shape.packets} packets, {shape.duration:.0f} s; {summary}", flush=True)
     return 0
 

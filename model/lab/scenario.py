@@ -16,8 +16,36 @@ import world
 MAX_CLIENTS = 60
 PROTOS = ("h1", "h2", "h3")
 PAGES = ("hls", "dash", "shaka", "prog", "live", "surf")
-TOP_KEYS = {"name", "seed", "duration_s", "lan", "capture", "snaplen_bytes", "tld", "congestion", "network", "names", "client"}
-CLIENT_KEYS = {"family", "player", "page", "count", "proto", "media", "segment_s", "buffer_s", "script", "host", "title", "level", "vpn", "name", "spec"}
+TOP_KEYS = {
+    "name",
+    "seed",
+    "duration_s",
+    "lan",
+    "capture",
+    "snaplen_bytes",
+    "tld",
+    "congestion",
+    "network",
+    "names",
+    "client",
+}
+CLIENT_KEYS = {
+    "family",
+    "player",
+    "page",
+    "count",
+    "proto",
+    "media",
+    "segment_s",
+    "buffer_s",
+    "script",
+    "host",
+    "title",
+    "level",
+    "vpn",
+    "name",
+    "spec",
+}
 
 
 class ScenarioError(Exception):
@@ -91,7 +119,11 @@ def check(raw):
         faults.append(f"lan: {error}")
     faults += [f"network.{k}: unknown" for k in sorted(raw.get("network", {}).keys() - world.DEFAULT_NETWORK.keys())]
     version = 6 if ":" in str(raw.get("lan", "")) else 4
-    faults += [f"names.{h}: {a} is no server address" for h, a in raw.get("names", {}).items() if a not in world.servers(version)]
+    faults += [
+        f"names.{h}: {a} is no server address"
+        for h, a in raw.get("names", {}).items()
+        if a not in world.servers(version)
+    ]
     if version == 6 and any(c.get("vpn") for c in raw.get("client", [])):
         faults.append("vpn: only on an IPv4 network")
     clients = raw.get("client", [])
@@ -118,7 +150,12 @@ def check_client(one):
     faults += [f"unknown proto {p}" for p in ([protos] if isinstance(protos, str) else protos) if p not in PROTOS]
     last = -1.0
     for step in one.get("script", []):
-        if not isinstance(step, list) or len(step) < 2 or not isinstance(step[0], (int, float)) or step[1] not in ("pause", "resume", "seek", "level", "stop", "start"):
+        if (
+            not isinstance(step, list)
+            or len(step) < 2
+            or not isinstance(step[0], (int, float))
+            or step[1] not in ("pause", "resume", "seek", "level", "stop", "start")
+        ):
             faults.append(f"script: bad step {step}")
         elif step[0] < last:
             faults.append(f"script: {step} goes back in time")
@@ -138,6 +175,21 @@ def build(raw):
             settings = dict(one)
             proto = one.get("proto", ["h1", "h2", "h2", "h3"])
             settings["proto"] = proto if isinstance(proto, str) else rng.choice(proto)
-            clients.append(Client(number, str(lan.network_address + 10 + number), mac, one.get("family") or one["player"], settings))
-    return Scenario(raw["name"], raw["seed"], raw["duration_s"], lan, raw.get("capture", "headers"), raw.get("snaplen_bytes", 96), raw.get("tld", "example"),
-                    raw.get("congestion", "cubic"), raw.get("network", {}), raw.get("names", {}), clients)
+            clients.append(
+                Client(
+                    number, str(lan.network_address + 10 + number), mac, one.get("family") or one["player"], settings
+                )
+            )
+    return Scenario(
+        raw["name"],
+        raw["seed"],
+        raw["duration_s"],
+        lan,
+        raw.get("capture", "headers"),
+        raw.get("snaplen_bytes", 96),
+        raw.get("tld", "example"),
+        raw.get("congestion", "cubic"),
+        raw.get("network", {}),
+        raw.get("names", {}),
+        clients,
+    )

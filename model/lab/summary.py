@@ -20,7 +20,11 @@ def breaks(rows):
     count = 0
     for row in (r for r in rows if r["label"] == "streaming"):
         end = float(row["end_s"])
-        rest = sorted((float(r["start_s"]), float(r["end_s"])) for r in rows if r["label"] == "other" and float(r["start_s"]) >= end - 2)
+        rest = sorted(
+            (float(r["start_s"]), float(r["end_s"]))
+            for r in rows
+            if r["label"] == "other" and float(r["start_s"]) >= end - 2
+        )
         until = end
         for start, stop in rest:
             if start - until > 2:
@@ -51,7 +55,8 @@ def main(folders):
     for (kind, family), (yes, no) in sorted(hours.items()):
         print(f"{kind:15} {family:16} {yes:11.2f} {no:8.2f}")
     yes, no = (sum(h[i] for h in hours.values()) for i in (0, 1))
-    print(f"{clients} clients, {yes:.1f} h streaming, {no:.1f} h other, {stops} pauses and stops of a minute or more, {packed / 1e6:.0f} MB packed")
+    print(f"{clients} clients, {yes:.1f} h streaming, {no:.1f} h other, {packed / 1e6:.0f} MB packed")
+    print(f"{stops} pauses and stops of a minute or more")
 
 
 if __name__ == "__main__":

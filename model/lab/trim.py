@@ -65,7 +65,12 @@ def is_dns(packet, at):
 def is_initial(packet, at):
     """A QUIC v1 Initial from the client (RFC 9000, section 17.2.2)."""
     first = at + 8
-    return packet[at + 2] << 8 | packet[at + 3] == 443 and len(packet) > first + 5 and packet[first] & 0xF0 == 0xC0 and packet[first + 1:first + 5] == b"\0\0\0\1"
+    return (
+        packet[at + 2] << 8 | packet[at + 3] == 443
+        and len(packet) > first + 5
+        and packet[first] & 0xF0 == 0xC0
+        and packet[first + 1 : first + 5] == b"\0\0\0\1"
+    )
 
 
 def trim(source, target, keep="headers"):
@@ -107,7 +112,7 @@ def continued_hello(packet, more_of):
     if len(packet) < ETH + 40 or packet[12:14] != b"\x08\x00" or packet[23] != 6:
         return 0
     at = ETH + (packet[14] & 15) * 4
-    flow = packet[26:34] + packet[at:at + 4]
+    flow = packet[26:34] + packet[at : at + 4]
     end = at + (packet[at + 12] >> 4) * 4
     payload = (packet[16] << 8 | packet[17]) + ETH - end
     if payload <= 0:

@@ -26,14 +26,41 @@ def up(client, scenario):
     near, far = keys(), keys()
     for space, device, address, own, other, options in (
         ("wan", f"wgs{number}", f"10.66.{number}.1/24", far, near, ["allowed-ips", f"10.66.{number}.2/32"]),
-        (client.name, "wgc", f"10.66.{number}.2/24", near, far, ["allowed-ips", "0.0.0.0/0", "endpoint", f"{gateway}:{PORT + number}", "persistent-keepalive", "25"]),
+        (
+            client.name,
+            "wgc",
+            f"10.66.{number}.2/24",
+            near,
+            far,
+            ["allowed-ips", "0.0.0.0/0", "endpoint", f"{gateway}:{PORT + number}", "persistent-keepalive", "25"],
+        ),
     ):
         # each end has a control socket named after its device; keep names apart
         name = device if space == "wan" else f"wgc{number}"
-        ends.append(subprocess.Popen(net.inside(space, "env", "WG_PROCESS_FOREGROUND=1", "nice", "wireguard-go", "-f", name), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        time.sleep(.6)
-        private = subprocess.Popen(net.inside(space, "wg", "set", name, "private-key", "/dev/stdin", *(["listen-port", str(PORT + number)] if space == "wan" else []),
-                                              "peer", other[1], *options), stdin=subprocess.PIPE, text=True)
+        ends.append(
+            subprocess.Popen(
+                net.inside(space, "env", "WG_PROCESS_FOREGROUND=1", "nice", "wireguard-go", "-f", name),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+        time.sleep(0.6)
+        private = subprocess.Popen(
+            net.inside(
+                space,
+                "wg",
+                "set",
+                name,
+                "private-key",
+                "/dev/stdin",
+                *(["listen-port", str(PORT + number)] if space == "wan" else []),
+                "peer",
+                other[1],
+                *options,
+            ),
+            stdin=subprocess.PIPE,
+            text=True,
+        )
         private.communicate(own[0] + "\n")
         prefix = net.PREFIX + space
         net.sh("ip", "-n", prefix, "addr", "add", address, "dev", name)

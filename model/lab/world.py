@@ -11,7 +11,26 @@ import random
 
 SERVER_NETS = {4: ("203.0.113.0/24", "198.51.100.0/24"), 6: ("2001:db8:1::/64", "2001:db8:2::/64")}
 FIRST_SERVER, LAST_SERVER = 10, 34
-SYLLABLES = ("lu", "men", "ka", "ro", "vi", "sta", "no", "pel", "tri", "do", "ma", "zen", "flu", "gra", "ori", "bek", "sal", "tem")
+SYLLABLES = (
+    "lu",
+    "men",
+    "ka",
+    "ro",
+    "vi",
+    "sta",
+    "no",
+    "pel",
+    "tri",
+    "do",
+    "ma",
+    "zen",
+    "flu",
+    "gra",
+    "ori",
+    "bek",
+    "sal",
+    "tem",
+)
 PREFIX = {
     "video": ("cdn", "vod", "edge", "seg", "stream", "media"),
     "video_api": ("api", "www", "player"),
@@ -28,7 +47,9 @@ PREFIX = {
 
 def servers(version=4):
     """All server addresses of the lab, of one IP version."""
-    return [str(ipaddress.ip_network(net)[i]) for net in SERVER_NETS[version] for i in range(FIRST_SERVER, LAST_SERVER + 1)]
+    return [
+        str(ipaddress.ip_network(net)[i]) for net in SERVER_NETS[version] for i in range(FIRST_SERVER, LAST_SERVER + 1)
+    ]
 
 
 class World:
@@ -79,8 +100,14 @@ def log_uniform(rng, low, high):
 
 
 DEFAULT_NETWORK = {
-    "down_mbps": [4, 80], "up_mbps": [1, 20], "rtt_ms": [6, 70], "jitter_ms": [0, 10],
-    "loss_ppm": [0, 400], "queue_ms": [40, 300], "hold_ms": [0, 8], "server_rtt_ms": [0, 45],
+    "down_mbps": [4, 80],
+    "up_mbps": [1, 20],
+    "rtt_ms": [6, 70],
+    "jitter_ms": [0, 10],
+    "loss_ppm": [0, 400],
+    "queue_ms": [40, 300],
+    "hold_ms": [0, 8],
+    "server_rtt_ms": [0, 45],
 }
 
 

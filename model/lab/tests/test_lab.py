@@ -21,6 +21,7 @@ import labels  # noqa: E402
 import players  # noqa: E402
 import scenario  # noqa: E402
 import trim  # noqa: E402
+import viewing  # noqa: E402
 import world  # noqa: E402
 
 
@@ -39,17 +40,28 @@ class Scenarios(unittest.TestCase):
             self.assertGreater(len(scenario.load(file).clients), 0, file)
 
     def test_all_faults_are_reported_at_once(self):
-        path = write('name = 7\nseed = 1\nduration_s = 5\nspeed = 1\n[[client]]\nfamily = "flying"\n[[client]]\nplayer = "mpv"\nscript = [[9, "stop"], [3, "start"]]\n')
+        path = write(
+            'name = 7\nseed = 1\nduration_s = 5\nspeed = 1\n[[client]]\nfamily = "flying"\n'
+            '[[client]]\nplayer = "mpv"\nscript = [[9, "stop"], [3, "start"]]\n'
+        )
         with self.assertRaises(scenario.ScenarioError) as caught:
             scenario.load(path)
         text = str(caught.exception)
-        for word in ("unknown key speed", "name: str wanted", "20 to 7200", "unknown family flying", "goes back in time"):
+        for word in (
+            "unknown key speed",
+            "name: str wanted",
+            "20 to 7200",
+            "unknown family flying",
+            "goes back in time",
+        ):
             self.assertIn(word, text)
 
     def test_clients_are_the_same_for_the_same_seed(self):
         path = write('name = "a"\nseed = 4\nduration_s = 60\n[[client]]\nfamily = "vod"\ncount = 3\n')
         self.assertEqual(scenario.load(path), scenario.load(path))
-        self.assertEqual([c.address for c in scenario.load(path).clients], ["192.168.77.11", "192.168.77.12", "192.168.77.13"])
+        self.assertEqual(
+            [c.address for c in scenario.load(path).clients], ["192.168.77.11", "192.168.77.12", "192.168.77.13"]
+        )
 
     def test_an_ipv6_house_has_ipv6_servers_and_no_tunnel(self):
         house = 'name = "six"\nseed = 4\nduration_s = 60\nlan = "fd42:7::/64"\n[[client]]\nfamily = "vod"\n'
@@ -79,7 +91,7 @@ class Plans(unittest.TestCase):
     def test_scripts_end_with_stop_and_never_go_back(self):
         for seed in range(200):
             rng = random.Random(seed)
-            for steps in (families.user_script(rng, 600), players.viewer_script(rng, 900)):
+            for steps in (viewing.user_script(rng, 600), players.viewer_script(rng, 900)):
                 times = [s[0] for s in steps]
                 self.assertEqual(times, sorted(times))
 
@@ -105,14 +117,34 @@ def state(t, what, cls="vod"):
 
 class Labels(unittest.TestCase):
     def test_buffering_is_unknown_and_pauses_are_other(self):
-        events = [{"t": 10, "event": "begin", "class": "vod"}, state(11, "buffering"), *[state(12 + i, "playing") for i in range(5)],
-                  *[state(17 + i, "paused") for i in range(3)], *[state(20 + i, "playing") for i in range(5)], state(25, "stopped"), {"t": 26, "event": "finish", "class": "vod"}]
+        events = [
+            {"t": 10, "event": "begin", "class": "vod"},
+            state(11, "buffering"),
+            *[state(12 + i, "playing") for i in range(5)],
+            *[state(17 + i, "paused") for i in range(3)],
+            *[state(20 + i, "playing") for i in range(5)],
+            state(25, "stopped"),
+            {"t": 26, "event": "finish", "class": "vod"},
+        ]
         spans = [s[:3] for s in labels.intervals(events, 0, 40) if s[0]]
-        self.assertEqual(spans, [("other", 0, 10), ("other", 10, 11), ("streaming", 12, 17), ("other", 17, 20), ("streaming", 20, 25), ("other", 25, 40)])
+        self.assertEqual(
+            spans,
+            [
+                ("other", 0, 10),
+                ("other", 10, 11),
+                ("streaming", 12, 17),
+                ("other", 17, 20),
+                ("streaming", 20, 25),
+                ("other", 25, 40),
+            ],
+        )
 
     def test_a_player_that_falls_silent_is_unknown(self):
         spans = labels.intervals([state(1, "playing"), state(2, "playing"), state(60, "stopped")], 0, 70)
-        self.assertEqual([(s[0], s[1], s[2]) for s in spans], [("other", 0, 1), ("streaming", 1, 3.0), (None, 3.0, 60), ("other", 60, 70)])
+        self.assertEqual(
+            [(s[0], s[1], s[2]) for s in spans],
+            [("other", 0, 1), ("streaming", 1, 3.0), (None, 3.0, 60), ("other", 60, 70)],
+        )
 
     def test_audio_players_are_never_streaming(self):
         events = [{"t": 0, "event": "begin", "class": "audio"}] + [state(t, "playing", "audio") for t in range(1, 20)]
@@ -121,9 +153,14 @@ class Labels(unittest.TestCase):
     def test_manifest_has_the_columns_of_the_capture_library(self):
         client = scenario.Client(1, "192.168.77.11", "", "vod", {"proto": "h1", "family": "vod"})
         house = collections.namedtuple("House", "name clients")("run9", [client])
-        rows = labels.rows(house, "run9.pcap.zst", (100.0, 5, 900, 30.0), {"c1": [state(101 + i, "playing") for i in range(10)]})
+        rows = labels.rows(
+            house, "run9.pcap.zst", (100.0, 5, 900, 30.0), {"c1": [state(101 + i, "playing") for i in range(10)]}
+        )
         self.assertEqual(set(rows[0]), set(labels.COLUMNS))
-        self.assertEqual([(r["label"], r["start_s"], r["end_s"]) for r in rows], [("other", "0.000", "1.000"), ("streaming", "1.000", "11.000")])
+        self.assertEqual(
+            [(r["label"], r["start_s"], r["end_s"]) for r in rows],
+            [("other", "0.000", "1.000"), ("streaming", "1.000", "11.000")],
+        )
         self.assertTrue(all(r["notes"].startswith("class=vod; family=vod") for r in rows))
 
     def test_half_written_reports_are_skipped(self):
@@ -136,7 +173,19 @@ def frame(proto, ports, payload, options=b""):
         l4 = struct.pack(">HHIIBBHHH", *ports, 1, 2, (20 + len(options)) // 4 << 4, 0x18, 1000, 0, 0) + options
     else:
         l4 = struct.pack(">HHHH", *ports, 8 + len(payload), 0)
-    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(l4) + len(payload), 7, 0, 64, proto, 0, b"\xc0\xa8\x4d\x0b", b"\xcb\x00\x71\x0a")
+    ip = struct.pack(
+        ">BBHHHBBH4s4s",
+        0x45,
+        0,
+        20 + len(l4) + len(payload),
+        7,
+        0,
+        64,
+        proto,
+        0,
+        b"\xc0\xa8\x4d\x0b",
+        b"\xcb\x00\x71\x0a",
+    )
     return b"\0" * 12 + b"\x08\x00" + ip + l4 + payload
 
 
@@ -150,8 +199,8 @@ def pcap(frames):
 def records(data):
     at, out = 24, []
     while at < len(data):
-        _, _, size, wire = struct.unpack("<IIII", data[at:at + 16])
-        out.append((size, wire, data[at + 16:at + 16 + size]))
+        _, _, size, wire = struct.unpack("<IIII", data[at : at + 16])
+        out.append((size, wire, data[at + 16 : at + 16 + size]))
         at += 16 + size
     return out
 
@@ -172,13 +221,25 @@ class Trimmer(unittest.TestCase):
         self.assertEqual(shape, trim.Shape(100.000005, 2, 52 + 900 + 28 + 700, 1.0))
 
     def test_names_keeps_dns_hellos_and_initials_whole(self):
-        frames = [frame(17, (53, 40000), b"d" * 80), frame(6, (40000, 443), self.hello), frame(6, (40000, 443), b"h" * 805), frame(6, (40000, 443), b"data" * 50),
-                  frame(17, (40000, 443), b"\xc3\0\0\0\1" + b"i" * 1200), frame(17, (40000, 443), b"\x43" + b"s" * 1200), frame(17, (443, 40000), b"\xc3\0\0\0\1" + b"i" * 1200)]
+        frames = [
+            frame(17, (53, 40000), b"d" * 80),
+            frame(6, (40000, 443), self.hello),
+            frame(6, (40000, 443), b"h" * 805),
+            frame(6, (40000, 443), b"data" * 50),
+            frame(17, (40000, 443), b"\xc3\0\0\0\1" + b"i" * 1200),
+            frame(17, (40000, 443), b"\x43" + b"s" * 1200),
+            frame(17, (443, 40000), b"\xc3\0\0\0\1" + b"i" * 1200),
+        ]
         _, out = trimmed(frames, "names")
         self.assertEqual([size == wire for size, wire, _ in out], [True, True, True, False, True, False, False])
 
     def test_bytes_are_never_changed(self):
-        frames = [frame(6, (40000, 443), self.hello), frame(17, (5000, 5001), b"z" * 99), b"\0" * 12 + b"\x08\x06" + b"a" * 28, b"\0" * 9]
+        frames = [
+            frame(6, (40000, 443), self.hello),
+            frame(17, (5000, 5001), b"z" * 99),
+            b"\0" * 12 + b"\x08\x06" + b"a" * 28,
+            b"\0" * 9,
+        ]
         for keep in ("headers", "names"):
             for (size, _, data), original in zip(trimmed(frames, keep)[1], frames):
                 self.assertEqual(data, original[:size])
@@ -186,7 +247,10 @@ class Trimmer(unittest.TestCase):
     def test_ipv6_is_cut_after_its_transport_header_and_icmp_stays_whole(self):
         def six(proto, rest):
             return b"\0" * 12 + b"\x86\xdd" + struct.pack(">IHBB", 6 << 28, len(rest), proto, 64) + b"\x20" * 32 + rest
-        _, out = trimmed([six(17, struct.pack(">HHHH", 9, 443, 508, 0) + b"u" * 500), six(58, b"\x86" + b"r" * 60)], "headers")
+
+        _, out = trimmed(
+            [six(17, struct.pack(">HHHH", 9, 443, 508, 0) + b"u" * 500), six(58, b"\x86" + b"r" * 60)], "headers"
+        )
         self.assertEqual([(s, w) for s, w, _ in out], [(14 + 40 + 8, 14 + 40 + 508), (14 + 40 + 61, 14 + 40 + 61)])
 
     def test_a_torn_last_record_is_dropped(self):

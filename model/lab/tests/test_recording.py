@@ -56,7 +56,9 @@ class Recording(unittest.TestCase):
                 rows = list(csv.DictReader(rows))
             self.assertEqual({r["client"] for r in rows}, {f"192.168.77.{n}" for n in (11, 12, 13)})
             self.assertGreater(int(rows[0]["packets"]), 500)
-            self.assertNotIn("sgtest-", subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout)
+            self.assertNotIn(
+                "sgtest-", subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+            )
             again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
             self.assertIn("recorded already", again.stdout)
 
