@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::fnv1a;
-use super::forest::{Forest, Node};
+use super::forest::{Forest, LEAF_BIN, Node, TREE_NODES, Tree};
 
 const MAGIC: &[u8; 4] = b"SGFR";
 const VERSION: u16 = 1;
@@ -15,7 +15,6 @@ const VERSION: u16 = 1;
 pub const MAX_ARTIFACT_BYTES: usize = 512 * 1024;
 /// Bins of a feature; 255 marks a leaf.
 const MAX_CUTS: usize = 254;
-const LEAF_BIN: u8 = 255;
 const MAX_TREES: usize = 1024;
 const MAX_DEPTH: u16 = 64;
 
@@ -202,47 +201,46 @@ fn read_trees(
     for _ in 0..shape.n_trees {
         roots.push(from.u32()?);
     }
-    let mut nodes = Vec::with_capacity(shape.n_nodes);
-    for _ in 0..shape.n_nodes {
-        let [feature, bin, low, high] = from.array()?;
-        nodes.push(Node { feature, bin, left: u16::from_le_bytes([low, high]) });
+    let mut trees = Vec::with_capacity(shape.n_trees);
+    let ends = roots.iter().skip(1).copied().chain([shape.n_nodes as u32]);
+    for (number, (root, end)) in roots.iter().zip(ends).enumerate() {
+        let len = end.checked_sub(*root).filter(|len| (1..=TREE_NODES as u32).contains(len));
+        let len = len.filter(|_| number > 0 || *root == 0).ok_or(ArtifactError::Field("roots"))? as usize;
+        trees.push(read_tree(from, (number, len), &starts, shape.max_depth)?);
     }
-    let forest = Forest { cuts, starts, roots, nodes, max_depth: shape.max_depth };
-    check_trees(&forest)?;
-    Ok(forest)
+    Ok(Forest { cuts, starts, trees, n_nodes: shape.n_nodes, max_depth: shape.max_depth })
 }
 
-/// After this, no walk leaves its tree and every walk ends in a leaf.
-fn check_trees(forest: &Forest) -> Result<(), ArtifactError> {
-    let ends = forest.roots.iter().skip(1).copied().chain([forest.nodes.len() as u32]);
-    for (tree, (&root, end)) in forest.roots.iter().zip(ends).enumerate() {
-        let in_order = if tree == 0 { root == 0 } else { true };
-        let nodes = forest.nodes.get(root as usize..end as usize).filter(|n| in_order && !n.is_empty());
-        let nodes = nodes.ok_or(ArtifactError::Field("roots"))?;
-        // Children come after their parent, so one pass from the front knows every depth.
-        let mut depths = vec![0u16; nodes.len()];
-        for (i, node) in nodes.iter().enumerate() {
-            let bad = ArtifactError::Node { tree, node: i };
-            let left = usize::from(node.left);
-            if node.bin == LEAF_BIN {
-                if left != i || depths[i] > forest.max_depth {
-                    return Err(bad);
-                }
-                continue;
-            }
-            let feature = usize::from(node.feature);
-            let (Some(&first), Some(&past)) = (forest.starts.get(feature), forest.starts.get(feature + 1))
-            else {
+/// Reads `len` nodes. After this no walk leaves the tree, and every walk of `max_depth` steps ends in a leaf.
+fn read_tree(
+    from: &mut Reader<'_>,
+    (number, len): (usize, usize),
+    starts: &[u32],
+    max_depth: u16,
+) -> Result<Tree, ArtifactError> {
+    let mut tree = [Node::new(0, LEAF_BIN, 0); TREE_NODES];
+    // Children come after their parent, so one pass from the front knows every depth.
+    let mut depths = [0u16; TREE_NODES + 1];
+    for i in 0..len {
+        let bad = ArtifactError::Node { tree: number, node: i };
+        let [feature, bin, low, high] = from.array()?;
+        let left = usize::from(u16::from_le_bytes([low, high]));
+        if bin == LEAF_BIN {
+            if left != i || depths[i] > max_depth {
                 return Err(bad);
-            };
-            if left <= i || left + 1 >= nodes.len() || u32::from(node.bin) >= past - first {
+            }
+        } else {
+            let at = usize::from(feature);
+            let cuts = starts.get(at).zip(starts.get(at + 1)).map_or(0, |(first, past)| past - first);
+            if left <= i || left + 1 >= len || u32::from(bin) >= cuts {
                 return Err(bad);
             }
             depths[left] = depths[i] + 1;
             depths[left + 1] = depths[i] + 1;
         }
+        tree[i] = Node::new(feature, bin, left as u8);
     }
-    Ok(())
+    Ok(tree)
 }
 
 #[cfg(test)]

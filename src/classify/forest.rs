@@ -20,16 +20,45 @@ impl fmt::Display for Score {
 }
 
 /// Trees walked in lock step: enough to hide the latency of the loads, few enough to stay in registers.
-const LANES: usize = 8;
+const LANES: usize = 10;
+
+/// Nodes of a tree: with 256, a node's number is a byte and needs no bounds check.
+pub(super) const TREE_NODES: usize = 256;
+/// The bin that marks a leaf; no feature has so many.
+pub(super) const LEAF_BIN: u8 = 255;
 
 /// A node in four bytes. Inner: go to `left` if the row's bin of `feature` is at most `bin`, else to `left + 1`.
-/// Leaf: `bin` is 255, which every bin is at most, and `left` is the node itself; `feature` holds the value.
+/// Leaf: `bin` is [`LEAF_BIN`], which every bin is at most, and `left` is the node itself; `feature` holds the
+/// value. So a walk may take more steps than the tree is deep and stays in its leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Node {
-    pub(super) feature: u8,
-    pub(super) bin: u8,
-    pub(super) left: u16,
+pub(super) struct Node(u32);
+
+impl Node {
+    pub(super) const fn new(feature: u8, bin: u8, left: u8) -> Self {
+        Self(feature as u32 | (bin as u32) << 8 | (left as u32) << 16)
+    }
+
+    pub(super) const fn feature(self) -> u8 {
+        self.0 as u8
+    }
+
+    const fn bin(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    const fn left(self) -> u8 {
+        (self.0 >> 16) as u8
+    }
+
+    /// Where a row goes from here.
+    #[inline(always)]
+    fn next(self, bins: &[u8; 256]) -> u8 {
+        self.left().wrapping_add(u8::from(bins[usize::from(self.feature())] > self.bin()))
+    }
 }
+
+/// One tree; nodes after its own are leaves of value 0 that nothing points to.
+pub(super) type Tree = [Node; TREE_NODES];
 
 /// Extra Trees (Geurts, Ernst, Wehenkel 2006) as flat arrays; made by [`super::Artifact`], which checks them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +66,8 @@ pub struct Forest {
     /// Cut points of each feature, ascending: `cuts[starts[f]..starts[f + 1]]`.
     pub(super) cuts: Vec<i32>,
     pub(super) starts: Vec<u32>,
-    /// First node of each tree.
-    pub(super) roots: Vec<u32>,
-    pub(super) nodes: Vec<Node>,
+    pub(super) trees: Vec<Tree>,
+    pub(super) n_nodes: usize,
     pub(super) max_depth: u16,
 }
 
@@ -51,20 +79,23 @@ impl Forest {
 
     /// Number of trees.
     pub fn n_trees(&self) -> usize {
-        self.roots.len()
+        self.trees.len()
     }
 
     /// Number of nodes.
     pub fn n_nodes(&self) -> usize {
-        self.nodes.len()
+        self.n_nodes
     }
 
     /// The mean of the leaves that `row` falls into. A row shorter than the forest's features reads as zeros.
     pub fn predict(&self, row: &[i32]) -> Score {
         let bins = self.quantise(row);
-        let sum: u32 = self.roots.chunks(LANES).map(|roots| self.walk(roots, &bins)).sum();
+        let (lanes, rest) = self.trees.as_chunks::<LANES>();
+        let steps = self.max_depth;
+        let sum: u32 = lanes.iter().map(|trees| walk(trees, &bins, steps)).sum::<u32>()
+            + rest.iter().map(|tree| walk(&[*tree], &bins, steps)).sum::<u32>();
         // Leaves are in 1/255, scores in 1/65535 = 1/(255 · 257).
-        let trees = self.roots.len().max(1) as u32;
+        let trees = self.trees.len().max(1) as u32;
         Score(u16::try_from((sum * 257 + trees / 2) / trees).unwrap_or(u16::MAX))
     }
 
@@ -78,24 +109,16 @@ impl Forest {
         }
         bins
     }
+}
 
-    fn walk(&self, roots: &[u32], bins: &[u8; 256]) -> u32 {
-        let mut at = [0u32; LANES];
-        for (lane, root) in at.iter_mut().zip(roots) {
-            *lane = *root;
+/// The sum of the leaves that a row falls into, all trees one step at a time: their loads overlap.
+#[inline(always)]
+fn walk<const N: usize>(trees: &[Tree; N], bins: &[u8; 256], steps: u16) -> u32 {
+    let mut at = [0u8; N];
+    for _ in 0..steps {
+        for (tree, at) in trees.iter().zip(&mut at) {
+            *at = tree[usize::from(*at)].next(bins);
         }
-        let mut bases = at;
-        for base in &mut bases[roots.len()..] {
-            *base = roots[0];
-        }
-        at = bases;
-        for _ in 0..self.max_depth {
-            for lane in 0..LANES {
-                let node = self.nodes[at[lane] as usize];
-                let right = u32::from(bins[usize::from(node.feature)] > node.bin);
-                at[lane] = bases[lane] + u32::from(node.left) + right;
-            }
-        }
-        at[..roots.len()].iter().map(|&place| u32::from(self.nodes[place as usize].feature)).sum()
     }
+    trees.iter().zip(at).map(|(tree, at)| u32::from(tree[usize::from(at)].feature())).sum()
 }

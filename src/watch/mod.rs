@@ -3,9 +3,8 @@
 //! Video arrives in bursts with silence between, and a silent ten seconds of video look like any other silence.
 //! So silence is no evidence here. Windows that carried something move a *belief* (a bounded sum of log-likelihood
 //! ratios, Page's CUSUM, 1954); once it is high enough a session is on, and time is credited back to where the
-//! evidence began to add up. Silent windows use up the *playout allowance*: a player that fetched every `p`
-//! seconds has a few `p` of video in its buffer, so the session goes on that long after the last fetch and no
-//! longer. That one idea both counts the silent end of a video and stops soon after a pause.
+//! evidence began to add up. Silent windows use up the *playout allowance*: the more rarely a player fetches, the
+//! more video it keeps in its buffer, so the session goes on that long after the last fetch and no longer. That one idea both counts the silent end of a video and stops soon after a pause.
 //!
 //! Everything is integer arithmetic on constants that training chose ([`Params`], part of the artefact).
 
@@ -158,8 +157,9 @@ impl Watcher {
 
     /// How long a session goes on after the last fetch, in tenths of a second.
     fn allowance_ds(&self, params: &Params) -> u64 {
-        let periods = u64::from(params.hold_period_x10) * u64::from(self.period_ds) / 10;
-        periods.clamp(u64::from(params.hold_min_ds), u64::from(params.hold_max_ds))
+        let period_ds = u64::from(self.period_ds);
+        let allowance_ds = u64::from(params.hold_square) * period_ds * period_ds / 1_000_000;
+        allowance_ds.clamp(u64::from(params.hold_min_ds), u64::from(params.hold_max_ds))
     }
 }
 

@@ -53,8 +53,9 @@ pub struct Params {
     pub period_default_ds: u32,
     /// Bursts in two minutes from which a period is believed.
     pub period_bursts_min: u32,
-    /// Playout allowance in tenths of the burst period.
-    pub hold_period_x10: u32,
+    /// Playout allowance per squared burst period: 10⁻⁶ per tenth of a second. Players that fetch rarely keep large
+    /// buffers, players that fetch every few seconds small ones.
+    pub hold_square: u32,
     /// Bounds of the allowance, tenths of a second.
     pub hold_min_ds: u32,
     /// Upper bound.
@@ -108,7 +109,7 @@ impl Params {
             ("off", (params.llr_min..=params.llr_max).contains(&params.off)),
             ("back_max_windows", params.back_max_windows <= 60),
             ("period_default_ds", (1..=6_000).contains(&params.period_default_ds)),
-            ("hold_period_x10", params.hold_period_x10 <= 1_000),
+            ("hold_square", params.hold_square <= 1_000_000),
             ("hold_min_ds", params.hold_min_ds <= params.hold_max_ds),
             ("hold_max_ds", params.hold_max_ds <= 6_000),
             ("forget_quiet_ds", params.forget_quiet_ds <= 36_000),

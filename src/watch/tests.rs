@@ -15,7 +15,7 @@ fn params() -> Params {
         back_max_windows: 18,
         period_default_ds: 100,
         period_bursts_min: 3,
-        hold_period_x10: 40,
+        hold_square: 40_000,
         hold_min_ds: 200,
         hold_max_ds: 1_200,
         forget_quiet_ds: 1_800,
@@ -53,7 +53,7 @@ fn silence_is_no_evidence_and_ends_a_session_only_when_the_buffer_is_played_out(
     let quiet = [(VIDEO, 0); 6];
     let steps = run(loud.into_iter().chain(quiet));
     assert_eq!(steps[3..5], [Step::Began { from: 100 }, Step::On]);
-    // Default period 10 s, allowance 4 periods: 40 s after the last fetch.
+    // Default period 10 s, allowance 0.04 · 100² ds = 40 s after the last fetch.
     assert_eq!(steps[5..], [Step::On, Step::On, Step::On, Step::On, Step::Ended, Step::Off]);
 }
 
