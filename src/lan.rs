@@ -13,6 +13,7 @@
 //! can invent any number of devices: beyond [`MAX_CLIENTS`] they share one overflow client, and the table says so.
 
 use crate::dissect::{Ether, Net, Packet, Transport};
+use crate::names::Event;
 use crate::net::{Addr, ClientId, Direction, MacAddr, Prefix};
 
 mod table;
@@ -128,6 +129,15 @@ impl Lan {
     /// Changes how the LAN end is recognised, e.g. when the bridge got another MAC address. Clients stay.
     pub fn set_vantage(&mut self, vantage: Vantage) {
         self.vantage = vantage;
+    }
+
+    /// Keeps what devices call themselves.
+    pub fn learn_names(&mut self, events: &[Event]) {
+        for event in events {
+            if let Event::Device(device) = event {
+                self.clients.rename(device);
+            }
+        }
     }
 
     /// Finds the client of a packet, entering it if it is new.

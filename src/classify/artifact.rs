@@ -15,7 +15,8 @@ const VERSION: u16 = 1;
 pub const MAX_ARTIFACT_BYTES: usize = 512 * 1024;
 /// Bins of a feature; 255 marks a leaf.
 const MAX_CUTS: usize = 254;
-const MAX_TREES: usize = 1024;
+/// 4 KiB of memory each.
+const MAX_TREES: usize = 512;
 const MAX_DEPTH: u16 = 64;
 
 /// A checked artefact.
@@ -238,7 +239,7 @@ fn read_tree(
             depths[left] = depths[i] + 1;
             depths[left + 1] = depths[i] + 1;
         }
-        tree[i] = Node::new(feature, bin, left as u8);
+        tree[i] = Node::new(feature, bin, left as u16);
     }
     Ok(tree)
 }

@@ -22,8 +22,8 @@ impl fmt::Display for Score {
 /// Trees walked in lock step: enough to hide the latency of the loads, few enough to stay in registers.
 const LANES: usize = 10;
 
-/// Nodes of a tree: with 256, a node's number is a byte and needs no bounds check.
-pub(super) const TREE_NODES: usize = 256;
+/// Places of a tree, a power of two: a masked number needs no bounds check.
+pub(super) const TREE_NODES: usize = 1024;
 /// The bin that marks a leaf; no feature has so many.
 pub(super) const LEAF_BIN: u8 = 255;
 
@@ -34,7 +34,7 @@ pub(super) const LEAF_BIN: u8 = 255;
 pub(super) struct Node(u32);
 
 impl Node {
-    pub(super) const fn new(feature: u8, bin: u8, left: u8) -> Self {
+    pub(super) const fn new(feature: u8, bin: u8, left: u16) -> Self {
         Self(feature as u32 | (bin as u32) << 8 | (left as u32) << 16)
     }
 
@@ -46,19 +46,23 @@ impl Node {
         (self.0 >> 8) as u8
     }
 
-    const fn left(self) -> u8 {
-        (self.0 >> 16) as u8
+    const fn left(self) -> u16 {
+        (self.0 >> 16) as u16
     }
 
-    /// Where a row goes from here.
+    /// Where a row goes from here. `left` of a checked node is below [`TREE_NODES`].
     #[inline(always)]
-    fn next(self, bins: &[u8; 256]) -> u8 {
-        self.left().wrapping_add(u8::from(bins[usize::from(self.feature())] > self.bin()))
+    fn next(self, bins: &[u8; 256]) -> u16 {
+        self.left() + u16::from(bins[usize::from(self.feature())] > self.bin())
     }
 }
 
 /// One tree; nodes after its own are leaves of value 0 that nothing points to.
 pub(super) type Tree = [Node; TREE_NODES];
+
+fn node(tree: &Tree, at: u16) -> Node {
+    tree[usize::from(at) % TREE_NODES]
+}
 
 /// Extra Trees (Geurts, Ernst, Wehenkel 2006) as flat arrays; made by [`super::Artifact`], which checks them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +97,7 @@ impl Forest {
         let (lanes, rest) = self.trees.as_chunks::<LANES>();
         let steps = self.max_depth;
         let sum: u32 = lanes.iter().map(|trees| walk(trees, &bins, steps)).sum::<u32>()
-            + rest.iter().map(|tree| walk(&[*tree], &bins, steps)).sum::<u32>();
+            + rest.iter().map(|tree| walk(std::array::from_ref(tree), &bins, steps)).sum::<u32>();
         // Leaves are in 1/255, scores in 1/65535 = 1/(255 · 257).
         let trees = self.trees.len().max(1) as u32;
         Score(u16::try_from((sum * 257 + trees / 2) / trees).unwrap_or(u16::MAX))
@@ -114,11 +118,11 @@ impl Forest {
 /// The sum of the leaves that a row falls into, all trees one step at a time: their loads overlap.
 #[inline(always)]
 fn walk<const N: usize>(trees: &[Tree; N], bins: &[u8; 256], steps: u16) -> u32 {
-    let mut at = [0u8; N];
+    let mut at = [0u16; N];
     for _ in 0..steps {
         for (tree, at) in trees.iter().zip(&mut at) {
-            *at = tree[usize::from(*at)].next(bins);
+            *at = node(tree, *at).next(bins);
         }
     }
-    trees.iter().zip(at).map(|(tree, at)| u32::from(tree[usize::from(at)].feature())).sum()
+    trees.iter().zip(at).map(|(tree, at)| u32::from(node(tree, at).feature())).sum()
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use argh::FromArgs;
 
 use super::Failure;
-use crate::engine::{Engine, Model, Output, Settings, Verdict};
+use crate::engine::{Engine, FILE_SEED, Model, Output, Settings, Verdict};
 use crate::lan::{Identify, Vantage};
 use crate::net::Prefix;
 use crate::os::files::{CaptureReader, read_bounded};
@@ -106,6 +106,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         identify: args.identify,
         sensitivity: args.sensitivity,
         model: Arc::new(model(args.model.as_ref())?),
+        seed: FILE_SEED,
     };
     let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
     let mut engine = Engine::new(settings);

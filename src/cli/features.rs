@@ -8,7 +8,7 @@ use std::sync::Arc;
 use argh::FromArgs;
 
 use super::{Failure, analyze};
-use crate::engine::{Engine, Model, Output, Settings, WindowReport};
+use crate::engine::{Engine, FILE_SEED, Model, Output, Settings, WindowReport};
 use crate::features::FEATURES;
 use crate::lan::Identify;
 use crate::net::Prefix;
@@ -42,6 +42,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         identify: args.identify,
         sensitivity: Sensitivity::Normal,
         model: Arc::new(Model::embedded()),
+        seed: FILE_SEED,
     };
     let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
     let mut engine = Engine::new(settings);

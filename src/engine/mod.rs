@@ -5,7 +5,8 @@
 //! virtual household drive it alike, and the same input twice gives the same output twice.
 //!
 //! ```text
-//!  frame ─► dissect ─► lan ─► window ─(closed)─► features ─► classify ─► watch ─► Output::Window, Session
+//!  frame ─► dissect ─► lan ─► flow ─► names
+//!                       └───► window ─(closed)─► features ─► classify ─► watch ─► Output::Window, Session
 //! ```
 
 use std::collections::VecDeque;
@@ -14,8 +15,10 @@ use std::sync::Arc;
 use crate::classify::Score;
 use crate::dissect::{Frame, Packet, dissect};
 use crate::features::Row;
+use crate::flow::{FlowTable, Seen as SeenFlow};
 use crate::lan::{ClientIdx, Identify, Lan, Placement, Vantage};
-use crate::net::Direction;
+use crate::names::{Event, NameWatcher, Pair};
+use crate::net::{Addr, ClientId, Direction};
 use crate::time::{Duration, Moment};
 use crate::watch::{Sensitivity, Session};
 use crate::window::{Progress, Unknown, WindowNo, Windows, window_no, window_start};
@@ -38,6 +41,24 @@ pub struct Settings {
     pub sensitivity: Sensitivity,
     /// Forest and session constants.
     pub model: Arc<Model>,
+    /// Seeds the hash tables: a secret in live use, so that nobody can fill one bucket; a constant for files.
+    pub seed: u64,
+}
+
+/// The seed for files: the same bytes give the same results.
+pub const FILE_SEED: u64 = 0x5eed;
+
+/// What one frame was taken for, so that reports need not look again.
+#[derive(Debug)]
+pub struct Handled<'e, 'a> {
+    /// The dissected frame.
+    pub packet: Packet<'a>,
+    /// Whose it is.
+    pub placement: Placement,
+    /// Its flow, and the flow that had to leave for it.
+    pub flow: Option<SeenFlow<'e>>,
+    /// What it said of names.
+    pub names: &'e [Event],
 }
 
 /// A closed window of one client.
@@ -104,10 +125,11 @@ pub struct Seen {
 }
 
 /// From frames to watch time.
-#[derive(Debug)]
 pub struct Engine {
     settings: Settings,
     lan: Lan,
+    flows: FlowTable,
+    names: NameWatcher,
     windows: Windows,
     viewers: Vec<Option<Box<Viewer>>>,
     totals: Vec<Totals>,
@@ -122,6 +144,8 @@ impl Engine {
     pub fn new(settings: Settings) -> Self {
         Self {
             lan: Lan::new(settings.vantage.clone(), settings.identify),
+            flows: FlowTable::new(settings.seed),
+            names: NameWatcher::new(settings.seed),
             settings,
             windows: Windows::new(),
             viewers: Vec::new(),
@@ -132,8 +156,8 @@ impl Engine {
         }
     }
 
-    /// Takes in one frame. Returns what it was taken for, so that a caller's reports need not dissect again.
-    pub fn handle_frame<'a>(&mut self, frame: &Frame<'a>) -> (Packet<'a>, Placement) {
+    /// Takes in one frame.
+    pub fn handle_frame<'a>(&mut self, frame: &Frame<'a>) -> Handled<'_, 'a> {
         let packet = dissect(frame);
         self.seen.packets += 1;
         self.seen.bytes += u64::from(packet.wire_len);
@@ -143,16 +167,22 @@ impl Engine {
         self.stretch_from = self.stretch_from.or(Some(packet.at));
         self.advance(packet.at);
         let placement = self.lan.place(&packet);
+        let flow = self.flows.observe(&packet);
+        let mut direction = None;
         if let (Placement::Client(side), Some(ip)) = (placement, packet.ip()) {
+            direction = Some(side.direction);
             let totals = slot(&mut self.totals, side.client);
             match side.direction {
                 Direction::Up => totals.up_bytes += u64::from(packet.wire_len),
                 Direction::Down => totals.down_bytes += u64::from(packet.wire_len),
             }
-            let sample = viewer::sample(&packet, ip, &side);
+            let sample = viewer::sample(&packet, ip, &side, flow.as_ref());
             self.windows.observe(side.client, &sample);
         }
-        (packet, placement)
+        if self.names.observe(&packet, direction) > 0 {
+            self.lan.learn_names(self.names.events());
+        }
+        Handled { packet, placement, flow, names: self.names.events() }
     }
 
     /// Time passed without a frame.
@@ -183,6 +213,16 @@ impl Engine {
     /// Who is there.
     pub fn lan(&self) -> &Lan {
         &self.lan
+    }
+
+    /// The flows in the table.
+    pub fn flows(&self) -> &FlowTable {
+        &self.flows
+    }
+
+    /// What addresses are called.
+    pub fn names(&self) -> &NameWatcher {
+        &self.names
     }
 
     /// What a client moved and watched.
@@ -227,8 +267,13 @@ impl Engine {
             window.close(no);
             let viewer = slot(&mut self.viewers, client);
             let viewer = viewer.get_or_insert_with(|| Box::new(Viewer::new(&self.settings.model.session)));
-            let turn = viewer::Turn { client, no, unknown, span };
-            if let Some(report) = viewer.close(&self.settings, window, turn, &mut self.outputs) {
+            let id = self.lan.clients().known(client).map(|known| known.mac.map_or(known.id, ClientId::Mac));
+            let service = |addr: Addr| -> Option<Box<str>> {
+                let known = self.names.names().lookup(Pair { client: id?, addr }, window_start(no))?;
+                Some(known.service.label.into())
+            };
+            let turn = viewer::Turn { client, no, unknown, span, service: &service };
+            if let Some(report) = viewer.close(&self.settings, window, &turn, &mut self.outputs) {
                 slot(&mut self.totals, client).watched += report.added;
                 self.outputs.push_back(Output::Window(report.window));
             }

@@ -5,28 +5,33 @@ use std::collections::VecDeque;
 use super::{Output, Settings, Span, Verdict, WindowReport};
 use crate::dissect::{Ip, Packet, Transport};
 use crate::features::{self, N_FEATURES, Row, extract};
+use crate::flow::Seen;
 use crate::lan::{ClientIdx, Side};
+use crate::net::Addr;
 use crate::time::Duration;
 use crate::watch::{Evidence, Params, Session, Step, Watcher};
 use crate::window::{Client, Datagram, RING, Sample, Sizes, Unknown, WindowNo};
 
 /// Larger IP packets than this were merged by offload.
 const MAX_IP_LEN: u32 = 1_500;
-/// Segment and datagram payloads assumed for merged packets (docs/design.md §4).
-const DEFAULT_MSS: u32 = 1_448;
-const DEFAULT_DATAGRAM: u32 = 1_350;
 
 /// What a packet contributes to its client's window.
-pub(super) fn sample(packet: &Packet<'_>, ip: &Ip, side: &Side) -> Sample {
-    let (datagram, payload_len, segment_len) = match packet.transport {
-        Transport::Udp { payload_len, .. } => (Datagram::Yes, payload_len, DEFAULT_DATAGRAM),
-        Transport::Tcp(tcp) => (Datagram::No, tcp.payload_len, DEFAULT_MSS),
-        Transport::Icmp { .. } | Transport::Other(_) | Transport::None => (Datagram::No, 0, DEFAULT_MSS),
+pub(super) fn sample(packet: &Packet<'_>, ip: &Ip, side: &Side, flow: Option<&Seen<'_>>) -> Sample {
+    let (datagram, payload_len) = match packet.transport {
+        Transport::Udp { payload_len, .. } => (Datagram::Yes, payload_len),
+        Transport::Tcp(tcp) => (Datagram::No, tcp.payload_len),
+        Transport::Icmp { .. } | Transport::Other(_) | Transport::None => (Datagram::No, 0),
     };
-    let sizes = if ip.len > MAX_IP_LEN && payload_len > segment_len {
-        Sizes::merged(ip.len, ip.len.saturating_sub(payload_len), segment_len)
-    } else {
-        Sizes::one(ip.len)
+    let merged = flow.filter(|seen| ip.len > MAX_IP_LEN && seen.wire_packets > 1);
+    let sizes = match merged {
+        Some(seen) => {
+            let segment_len = match datagram {
+                Datagram::Yes => payload_len.div_ceil(seen.wire_packets),
+                Datagram::No => seen.flow.mss(),
+            };
+            Sizes::merged(ip.len, ip.len.saturating_sub(payload_len), segment_len)
+        }
+        None => Sizes::one(ip.len),
     };
     Sample { at: packet.at, direction: side.direction, server: side.server, sizes, datagram }
 }
@@ -39,12 +44,13 @@ pub(super) struct Viewer {
 }
 
 /// Which window of which client is closed.
-#[derive(Clone, Copy)]
-pub(super) struct Turn {
+pub(super) struct Turn<'a> {
     pub(super) client: ClientIdx,
     pub(super) no: WindowNo,
     pub(super) unknown: Option<Unknown>,
     pub(super) span: Span,
+    /// The service behind an address, as this client uses it.
+    pub(super) service: &'a dyn Fn(Addr) -> Option<Box<str>>,
 }
 
 /// A closed window and the watch time that it added, credit included.
@@ -64,7 +70,7 @@ impl Viewer {
         &mut self,
         settings: &Settings,
         window: &Client,
-        turn: Turn,
+        turn: &Turn<'_>,
         outputs: &mut VecDeque<Output>,
     ) -> Option<Closed> {
         let down_120 = window.down_bytes(turn.no, RING);
@@ -92,7 +98,7 @@ impl Viewer {
         &mut self,
         step: Step,
         window: &Client,
-        turn: Turn,
+        turn: &Turn<'_>,
         outputs: &mut VecDeque<Output>,
     ) -> (Verdict, Duration) {
         let from = match step {
@@ -112,7 +118,7 @@ impl Viewer {
             let inside = turn.span.inside(no);
             // Who sent a window older than the ring is forgotten; that it was watched is not.
             let servers = (no + RING as u64 > turn.no).then_some(window);
-            session.count(no, inside, servers);
+            session.count(no, inside, servers, turn.service);
             added += inside;
         }
         (Verdict::Counted { from }, added)

@@ -1,5 +1,6 @@
 //! The bounded table of clients, their numbers and their addresses.
 
+use crate::names::{Device, DeviceSource};
 use crate::net::{Addr, ClientId, MacAddr, mix};
 
 /// Devices with a number of their own; later ones share [`ClientIdx::OVERFLOW`].
@@ -41,6 +42,10 @@ pub struct Known {
     pub addresses: Vec<Addr>,
     /// Further addresses, not remembered (a device with many hosts behind it).
     pub more_addresses: u32,
+    /// What it calls itself.
+    pub name: Option<Box<str>>,
+    /// How it said so; a better source replaces a name.
+    name_source: Option<DeviceSource>,
     last_address: Addr,
 }
 
@@ -183,6 +188,17 @@ impl Clients {
         ClientIdx(number)
     }
 
+    /// Keeps what a device calls itself, unless a better source has said it before.
+    pub(super) fn rename(&mut self, device: &Device) {
+        let by_id = device.client.and_then(|id| self.find(&id));
+        let Some(client) = by_id.or_else(|| device.addr.and_then(|addr| self.owner_of(addr))) else { return };
+        let known = &mut self.known[client.index()];
+        if known.name_source <= Some(device.source) && known.name.as_deref() != Some(device.name.as_str()) {
+            known.name = Some(device.name.as_str().into());
+            known.name_source = Some(device.source);
+        }
+    }
+
     fn add(&mut self, id: ClientId, mac: Option<MacAddr>) -> u16 {
         let number = self.known.len() as u16;
         self.known.push(Known {
@@ -190,6 +206,8 @@ impl Clients {
             mac,
             addresses: Vec::new(),
             more_addresses: 0,
+            name: None,
+            name_source: None,
             last_address: Addr::UNSPECIFIED,
         });
         put(&mut self.by_id, id_hash(&id), number);

@@ -101,6 +101,9 @@ pub struct ServerReport {
     pub address: Addr,
     /// IP bytes received from it.
     pub bytes: u64,
+    /// The service behind it, if a name was heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
 }
 
 /// One window of a client.
@@ -218,23 +221,20 @@ impl Collector {
         let first = engine.seen().first.unwrap_or_default();
         let known = engine.lan().clients().iter().map(|(client, known)| {
             let addresses = known.addresses.clone();
-            (client, known.id, known.mac, addresses)
+            (client, known.id, known.mac, addresses, known.name.as_deref().map(str::to_owned))
         });
-        let overflow = (engine.lan().clients().overflowed() > 0).then_some((
-            ClientIdx::OVERFLOW,
-            ClientId::Addr(Addr::UNSPECIFIED),
-            None,
-            Vec::new(),
-        ));
+        let overflow = (engine.lan().clients().overflowed() > 0).then(|| {
+            let name = Some("all further devices".to_owned());
+            (ClientIdx::OVERFLOW, ClientId::Addr(Addr::UNSPECIFIED), None, Vec::new(), name)
+        });
         // With `--identify ip` the addresses that only speak within the LAN are not devices of their own.
         let moved = |client| engine.totals(client).up_bytes + engine.totals(client).down_bytes > 0;
         known
             .filter(|(client, id, ..)| matches!(id, ClientId::Mac(_)) || moved(*client))
             .chain(overflow)
-            .map(|(client, id, mac, addresses)| {
+            .map(|(client, id, mac, addresses, name)| {
                 let totals = engine.totals(client);
                 let gathered = std::mem::take(self.of(client));
-                let name = (client == ClientIdx::OVERFLOW).then(|| "all further devices".to_owned());
                 ClientReport {
                     client: id.to_string(),
                     mac,
@@ -275,8 +275,16 @@ fn session_report(session: &Session, first: Moment) -> SessionReport {
         start_s: rounded(session.start.signed_secs_since(first)),
         end_s: rounded(session.end.signed_secs_since(first)),
         watch_s: rounded(session.watched.as_secs_f64()),
-        services: Vec::new(),
-        servers: session.servers.iter().map(|s| ServerReport { address: s.addr, bytes: s.bytes }).collect(),
+        services: session.services().into_iter().map(str::to_owned).collect(),
+        servers: session
+            .servers
+            .iter()
+            .map(|s| ServerReport {
+                address: s.addr,
+                bytes: s.bytes,
+                service: s.service.as_deref().map(str::to_owned),
+            })
+            .collect(),
     }
 }
 

@@ -108,6 +108,6 @@ fn constants_out_of_range_are_named() {
 fn a_session_keeps_its_busiest_servers_sorted() {
     let mut session = Session::begin(7);
     assert_eq!(session.start, crate::window::window_start(7));
-    session.count(7, crate::time::Duration::from_secs(10), None);
+    session.count(7, crate::time::Duration::from_secs(10), None, &|_| None);
     assert_eq!(session.end, crate::window::window_start(8));
 }
