@@ -15,3 +15,8 @@ pub mod nft;
 pub mod sys;
 #[cfg(all(test, feature = "os"))]
 mod testing;
+
+// musl's `timeval` has 16 bytes on every machine since 1.2; on 32-bit ones the libc crate knows that only by a cfg.
+// Without it libpcap's packet lengths are read eight bytes early and slices run out of bounds (.cargo/config.toml).
+#[cfg(all(feature = "os", target_env = "musl"))]
+const _: () = assert!(size_of::<libc::timeval>() == 16, "build with --cfg=libc_unstable_musl_v1_2");
