@@ -306,17 +306,17 @@ mod tests {
         run("nft add table inet t");
         run("nft add chain inet t c { type filter hook output priority 0 ; }");
         run("nft add rule inet t c ct state new accept");
-        let mut sockets = Vec::new();
-        for (from, to) in [("192.0.2.1", "192.0.2"), ("[2001:db8::1]", "[2001:db8:")] {
-            for last in [2, 3] {
-                let close =
-                    if to.starts_with('[') { format!("{to}:{last}]") } else { format!("{to}.{last}") };
-                let socket = UdpSocket::bind(format!("{from}:0")).unwrap();
-                socket.send_to(b"x", format!("{close}:443")).unwrap();
-                sockets.push(socket);
-            }
+        let ends = [("192.0.2.1:0", "192.0.2.2:443"), ("192.0.2.1:0", "192.0.2.3:443")]
+            .into_iter()
+            .chain([("[2001:db8::1]:0", "[2001:db8::2]:443"), ("[2001:db8::1]:0", "[2001:db8::3]:443")]);
+        let flows: Vec<(UdpSocket, &str)> =
+            ends.map(|(near, far)| (UdpSocket::bind(near).unwrap(), far)).collect();
+        let mut conntrack = Conntrack::open().unwrap();
+        // A fresh rule takes the kernel a moment to begin tracking.
+        while servers_left(&mut conntrack).len() < flows.len() {
+            flows.iter().for_each(|(socket, far)| assert_eq!(socket.send_to(b"x", far).unwrap(), 1));
         }
-        Some((Conntrack::open().unwrap(), sockets))
+        Some((conntrack, flows.into_iter().map(|(socket, _)| socket).collect()))
     }
 
     fn servers_left(conntrack: &mut Conntrack) -> Vec<String> {

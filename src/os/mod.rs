@@ -5,6 +5,10 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is where the world is touched")]
 
 #[cfg(feature = "os")]
+pub mod capture;
+#[cfg(feature = "os")]
+pub mod clock;
+#[cfg(feature = "os")]
 pub mod conntrack;
 pub mod files;
 #[cfg(feature = "os")]

@@ -92,3 +92,171 @@ pub(crate) fn unshare_network() -> io::Result<()> {
     checked(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
     Ok(())
 }
+
+/// Nanoseconds of the monotonic clock.
+///
+/// # Errors
+/// If there is none.
+pub fn monotonic_ns() -> io::Result<i64> {
+    clock_ns(libc::CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds since the Unix epoch by the wall clock.
+///
+/// # Errors
+/// If there is none.
+pub fn wall_ns() -> io::Result<i64> {
+    clock_ns(libc::CLOCK_REALTIME)
+}
+
+fn clock_ns(clock: libc::clockid_t) -> io::Result<i64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel fills the structure we own.
+    checked(unsafe { libc::clock_gettime(clock, &raw mut time) })?;
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "32 bits wide on some targets")]
+    Ok(i64::from(time.tv_sec).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as i64))
+}
+
+/// Whether something (NTP, PTP) disciplines the wall clock.
+///
+/// # Errors
+/// If the kernel does not say.
+pub fn clock_is_disciplined() -> io::Result<bool> {
+    // SAFETY: all zero is a valid `timex` and asks for nothing to be changed.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills the structure we own.
+    let code = checked(unsafe { libc::adjtimex(&raw mut state) })?;
+    Ok(code != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0)
+}
+
+/// Who is at the other end of a unix socket, according to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// User id.
+    pub uid: u32,
+    /// Primary group id.
+    pub gid: u32,
+}
+
+/// Asks the kernel who connected (SO_PEERCRED).
+///
+/// # Errors
+/// If it is no connected unix socket.
+pub fn peer_of(fd: &impl AsRawFd) -> io::Result<Peer> {
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut len = size_of_val(&peer) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to the structure we own.
+    checked(unsafe {
+        let value = (&raw mut peer).cast();
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, value, &raw mut len)
+    })?;
+    Ok(Peer { uid: peer.uid, gid: peer.gid })
+}
+
+/// The user we act as.
+pub fn own_uid() -> u32 {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// What a descriptor is polled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Something to read.
+    Read,
+    /// Also room to write.
+    ReadWrite,
+}
+
+/// Waits until one of the descriptors is ready or the time is over, and calls `ready` with the index of each that
+/// is. A signal ends the wait early with nothing ready.
+///
+/// # Errors
+/// If poll(2) fails for another reason than a signal.
+pub fn poll(entries: &[(RawFd, Interest)], limit: Duration, mut ready: impl FnMut(usize)) -> io::Result<()> {
+    let mut fds: Vec<libc::pollfd> = entries
+        .iter()
+        .map(|&(fd, interest)| {
+            let events = match interest {
+                Interest::Read => libc::POLLIN,
+                Interest::ReadWrite => libc::POLLIN | libc::POLLOUT,
+            };
+            libc::pollfd { fd, events, revents: 0 }
+        })
+        .collect();
+    // Rounded up: a timer that is due in half a millisecond must not be polled for in a busy loop.
+    let millis = libc::c_int::try_from(limit.as_micros().div_ceil(1_000)).unwrap_or(libc::c_int::MAX);
+    // SAFETY: as many entries as we say.
+    match checked(unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, millis) }) {
+        Ok(_) => {
+            let hit = fds.iter().enumerate().filter(|(_, fd)| fd.revents != 0);
+            hit.for_each(|(index, _)| ready(index));
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The signals a daemon is told things by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// TERM or INT: leave.
+    Leave,
+    /// HUP: read the configuration again.
+    Reload,
+    /// USR1: say how things are.
+    Report,
+}
+
+/// Those signals as something to poll.
+#[derive(Debug)]
+pub struct Signals {
+    fd: std::os::fd::OwnedFd,
+}
+
+impl AsRawFd for Signals {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+impl Signals {
+    /// Blocks the signals and opens a descriptor they arrive at. A broken pipe becomes an error of the write.
+    ///
+    /// # Errors
+    /// If the kernel has no signalfd.
+    pub fn open() -> io::Result<Self> {
+        use std::os::fd::FromRawFd;
+        // SAFETY: the set is ours and initialised by sigemptyset; the descriptor is new and owned by nobody else.
+        unsafe {
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1] {
+                libc::sigaddset(&raw mut set, signal);
+            }
+            checked(libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()))?;
+            let fd = checked(libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC))?;
+            Ok(Self { fd: std::os::fd::OwnedFd::from_raw_fd(fd) })
+        }
+    }
+
+    /// The next signal that has arrived.
+    pub fn take(&mut self) -> Option<Signal> {
+        // SAFETY: all zero is a valid `signalfd_siginfo`; the kernel writes one of them or nothing.
+        let (info, read) = unsafe {
+            let mut info: libc::signalfd_siginfo = std::mem::zeroed();
+            let len = size_of_val(&info);
+            let read = libc::read(self.fd.as_raw_fd(), (&raw mut info).cast(), len);
+            (info, read)
+        };
+        if read < size_of_val(&info) as isize {
+            return None;
+        }
+        match info.ssi_signo as libc::c_int {
+            libc::SIGHUP => Some(Signal::Reload),
+            libc::SIGUSR1 => Some(Signal::Report),
+            _ => Some(Signal::Leave),
+        }
+    }
+}
