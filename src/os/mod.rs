@@ -10,11 +10,21 @@ pub mod capture;
 pub mod clock;
 #[cfg(feature = "os")]
 pub mod conntrack;
+#[cfg(feature = "os")]
+pub mod control;
+#[cfg(feature = "os")]
+pub mod facts;
 pub mod files;
+#[cfg(feature = "os")]
+pub mod links;
+#[cfg(feature = "os")]
+pub mod log;
 #[cfg(feature = "os")]
 pub mod netlink;
 #[cfg(feature = "os")]
 pub mod nft;
+#[cfg(feature = "os")]
+pub mod store;
 #[cfg(feature = "os")]
 pub mod sys;
 #[cfg(all(test, feature = "os"))]

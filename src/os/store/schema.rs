@@ -1,0 +1,43 @@
+//! The tables, and how a database of an earlier release becomes one of this. A migration is never edited after a
+//! release and imports nothing: it is text that was true on the day it was written.
+
+use rusqlite::Connection;
+
+use super::StoreError;
+
+/// What turns version `n` into version `n + 1`, from an empty file on.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE ledger (serial INTEGER PRIMARY KEY, text TEXT NOT NULL);
+    CREATE TABLE usage (day INTEGER NOT NULL, client TEXT NOT NULL, used_s INTEGER NOT NULL,
+        PRIMARY KEY (day, client)) WITHOUT ROWID;
+    CREATE TABLE session (id INTEGER PRIMARY KEY, client TEXT NOT NULL, start_s INTEGER NOT NULL,
+        end_s INTEGER NOT NULL, watch_s INTEGER NOT NULL, services TEXT NOT NULL, servers TEXT NOT NULL);
+    CREATE INDEX session_start ON session (start_s);
+    CREATE TABLE traffic (stretch INTEGER NOT NULL, start_s INTEGER NOT NULL, client TEXT NOT NULL,
+        service TEXT NOT NULL, protocol TEXT NOT NULL, up_bytes INTEGER NOT NULL, down_bytes INTEGER NOT NULL,
+        PRIMARY KEY (stretch, start_s, client, service, protocol)) WITHOUT ROWID;
+    CREATE TABLE alert (id INTEGER PRIMARY KEY, type TEXT NOT NULL, severity TEXT NOT NULL, source TEXT NOT NULL,
+        target TEXT, first_s INTEGER NOT NULL, last_s INTEGER NOT NULL, closed INTEGER NOT NULL,
+        evidence TEXT NOT NULL, acked_s INTEGER, note TEXT);
+    CREATE INDEX alert_last ON alert (last_s);
+    CREATE TABLE wear (day INTEGER PRIMARY KEY, commits INTEGER NOT NULL);
+"];
+
+/// The version this program writes, kept in SQLite's `user_version`.
+pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;
+
+/// Brings a database to [`VERSION`], each step in a transaction of its own.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Sql { what: "migrate", source };
+    let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+    if found > VERSION {
+        return Err(StoreError::Version { found, known: VERSION });
+    }
+    for (version, step) in (1..).zip(MIGRATIONS).skip(found as usize) {
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction.execute_batch(step).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", version).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Claims about what outlives the process.
+
+use super::*;
+use crate::quota::Recovery;
+use crate::time::{Duration, LocalDay, Moment};
+use crate::units::Bytes;
+
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("streamguard-store-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const TODAY: LocalDay = LocalDay::from_days(20_777);
+const MORNING_S: i64 = 20_777 * 86_400 + 6 * 3_600;
+
+fn limits() -> Limits {
+    Limits { size: Bytes(1_000_000), history_days: 90, interval: Duration::from_secs(900) }
+}
+
+fn at(secs: u64) -> Moment {
+    Moment::from_secs(secs)
+}
+
+fn state(serial: u64) -> State {
+    State { serial, day: Some(TODAY), ..State::default() }
+}
+
+fn traffic(start_s: i64, client: u32) -> TrafficRow {
+    TrafficRow {
+        stretch: Stretch::Minute,
+        start_s,
+        client: format!("02:00:00:00:00:{client:02x}"),
+        service: "video.example".into(),
+        protocol: "quic".into(),
+        up_bytes: 10,
+        down_bytes: 1_000,
+    }
+}
+
+#[test]
+fn the_state_survives_a_damaged_or_missing_generation() {
+    let place = Place::new("state");
+    let file = StateFile::at(place.0.join("state.json"));
+    assert!(file.read().iter().all(|generation| *generation == Err(StateError::Missing)));
+    file.write(&state(1)).unwrap();
+    file.write(&state(2)).unwrap();
+    assert_eq!(Recovery::from_generations(file.read()).state, Some(state(2)));
+    let text = fs::read(place.0.join("state.json")).unwrap();
+    for damage in [&text[..text.len() / 2], b"", b"\xff\xff", &[&text[..], b"x"].concat()] {
+        fs::write(place.0.join("state.json"), damage).unwrap();
+        let recovery = Recovery::from_generations(file.read());
+        assert_eq!((recovery.state, recovery.trouble.len()), (Some(state(1)), 1));
+    }
+    fs::remove_file(place.0.join("state.json")).unwrap();
+    assert_eq!(Recovery::from_generations(file.read()).state, Some(state(1)));
+}
+
+#[test]
+fn a_crash_between_the_renames_loses_nothing() {
+    let place = Place::new("crash");
+    let file = StateFile::at(place.0.join("state.json"));
+    file.write(&state(1)).unwrap();
+    // As if power failed after the first rename of the second write.
+    fs::write(place.0.join("state.json.new"), state(2).encode()).unwrap();
+    fs::rename(place.0.join("state.json"), place.0.join("state.json.1")).unwrap();
+    assert_eq!(Recovery::from_generations(file.read()).state, Some(state(2)));
+}
+
+#[test]
+fn what_was_committed_is_there_after_reopening_and_what_waits_is_seen_before() {
+    let place = Place::new("reopen");
+    let path = place.0.join("s.db");
+    let (mut database, trouble) = Database::open(&path, limits()).unwrap();
+    assert!(trouble.is_none());
+    let session = SessionRow {
+        client: "02:00:00:00:00:01".into(),
+        start_s: MORNING_S + 40,
+        end_s: MORNING_S + 340,
+        watch_s: 290,
+        services: vec!["video.example".into()],
+        servers: vec![("198.51.100.7".into(), 5_000_000)],
+    };
+    let usage = UsageRow { day: TODAY, client: session.client.clone(), used_s: 290 };
+    database.put_session(session.clone());
+    database.put_usage(UsageRow { used_s: 100, ..usage.clone() });
+    database.put_usage(usage.clone());
+    database.put_traffic(traffic(MORNING_S, 1));
+    database.put_traffic(traffic(MORNING_S, 1));
+    database.put_ledger(&state(7));
+    let days = TODAY..LocalDay::from_days(TODAY.as_days() + 1);
+    assert_eq!(database.sessions(&(MORNING_S..MORNING_S + 1_000)).unwrap(), std::slice::from_ref(&session));
+    assert_eq!(database.usage(days.clone()).unwrap(), std::slice::from_ref(&usage));
+    assert_eq!(database.commit(Urgency::Ordinary, at(1), TODAY).unwrap(), Committed::Yes);
+    drop(database);
+    let (database, _) = Database::open(&path, limits()).unwrap();
+    assert_eq!(database.sessions(&(MORNING_S..MORNING_S + 1_000)).unwrap(), [session]);
+    assert_eq!(database.usage(days).unwrap(), [usage]);
+    assert_eq!(database.ledgers().unwrap(), [Ok(state(7))]);
+    let [row] = database.traffic(&(MORNING_S..MORNING_S + 1_000)).unwrap().try_into().unwrap();
+    assert_eq!((row.up_bytes, row.down_bytes), (20, 2_000));
+}
+
+#[test]
+fn commits_keep_their_distance_and_their_number() {
+    let place = Place::new("wear");
+    let (mut database, _) = Database::open(&place.0.join("s.db"), limits()).unwrap();
+    let mut commit = |urgency, secs| {
+        database.put_ledger(&state(secs));
+        database.commit(urgency, at(secs), TODAY).unwrap()
+    };
+    assert_eq!(commit(Urgency::Ordinary, 0), Committed::Yes);
+    assert_eq!(commit(Urgency::Ordinary, 100), Committed::NotYet);
+    assert_eq!(commit(Urgency::Soon, 59), Committed::NotYet);
+    assert_eq!(commit(Urgency::Ordinary, 61), Committed::Yes, "the urgent one was not forgotten");
+    assert_eq!(commit(Urgency::Ordinary, 960), Committed::NotYet);
+    assert_eq!(commit(Urgency::Ordinary, 961), Committed::Yes);
+    let mut written = 3;
+    for n in 0..2 * u64::from(COMMITS_PER_DAY) {
+        written += u32::from(commit(Urgency::Soon, 1_100 + 60 * n) == Committed::Yes);
+    }
+    assert_eq!(written, COMMITS_PER_DAY);
+    assert_eq!(commit(Urgency::Leaving, 90_000), Committed::Worn);
+    assert_eq!(database.commits_on(TODAY).unwrap(), COMMITS_PER_DAY);
+}
+
+#[test]
+fn the_file_stays_below_its_limit_and_the_ledger_stays_in_it() {
+    let place = Place::new("full");
+    let small = Limits { size: Bytes(200_000), ..limits() };
+    let (mut database, _) = Database::open(&place.0.join("s.db"), small).unwrap();
+    let today_s = i64::from(TODAY.as_days()) * 86_400;
+    for commit in 0..20u32 {
+        for n in 0..2_000u32 {
+            database.put_traffic(traffic(today_s - i64::from(commit * 2_000 + n) * 60, n % 50));
+        }
+        database.put_ledger(&state(commit.into()));
+        database.commit(Urgency::Ordinary, at(1_000 * u64::from(commit)), TODAY).unwrap();
+        assert!(database.size().unwrap() <= Bytes(200_000), "{:?}", database.size());
+    }
+    assert_eq!(database.ledgers().unwrap()[0], Ok(state(19)));
+}
+
+#[test]
+fn rows_that_wait_are_bounded() {
+    let place = Place::new("pending");
+    let (mut database, _) = Database::open(&place.0.join("s.db"), limits()).unwrap();
+    for n in 0..MAX_PENDING_ROWS + 10 {
+        database.put_traffic(traffic(60 * n as i64, 1));
+    }
+    assert_eq!((database.pending(), database.dropped()), (MAX_PENDING_ROWS, 10));
+}
+
+#[test]
+fn a_damaged_file_is_put_aside_and_one_of_the_future_refused() {
+    let place = Place::new("damaged");
+    let path = place.0.join("s.db");
+    fs::write(&path, [7; 5_000]).unwrap();
+    let (database, trouble) = Database::open(&path, limits()).unwrap();
+    assert!(trouble.is_some() && place.0.join("s.db.damaged").exists());
+    drop(database);
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(Database::open(&path, limits()), Err(StoreError::Version { found: 99, .. })));
+}
