@@ -1,33 +1,36 @@
-//! The configuration that the package ships, held against the code: each
-//! default exists once, in `Config::default`, and the file may not drift away.
+//! The configuration file in the package against the defaults in the code: each default exists once.
+#![expect(clippy::disallowed_methods, reason = "the shipped file is the fixture")]
 
 use streamguard::config::Config;
+use streamguard::config::uci::RawConfig;
 
-const SHIPPED: &str = include_str!("../files/etc/config/streamguard");
-
-/// Sections and options that the file shows commented out (`#option`, where prose
-/// has a space: `# An option`), switched on. The introduction stays a comment.
-fn with_examples() -> String {
-    let live = |line: &'static str| {
-        let bare = line.trim_start().strip_prefix('#')?;
-        let statement = bare.trim_start_matches('\t');
-        ["config ", "option ", "list "].iter().any(|word| statement.starts_with(word)).then_some(statement)
-    };
-    let (introduction, rest) = SHIPPED.split_at(SHIPPED.find("\nconfig ").expect("a live section"));
-    let lines: Vec<_> = rest.lines().map(|line| live(line).unwrap_or(line)).collect();
-    introduction.to_owned() + &lines.join("\n")
+fn shipped() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/files/etc/config/streamguard");
+    std::fs::read_to_string(path).expect("the shipped configuration")
 }
 
 #[test]
-fn shipped_configuration_is_the_default_and_without_findings() {
-    let (config, findings) = Config::load(SHIPPED, None);
+fn the_shipped_file_is_the_defaults_and_has_no_findings() {
+    let (config, findings) = Config::load(&shipped(), None);
     assert_eq!(findings, []);
     assert_eq!(config, Config::default());
 }
 
 #[test]
-fn examples_in_the_shipped_configuration_are_valid() {
-    let (config, findings) = Config::load(&with_examples(), None);
-    assert_eq!(findings, []);
-    assert_ne!(config, Config::default(), "no example was switched on");
+fn every_damaged_line_of_the_shipped_file_leaves_the_rest_in_force() {
+    let text = shipped();
+    let (whole, _) = Config::load(&text, None);
+    let lines: Vec<&str> = text.lines().collect();
+    for damaged in 0..lines.len() {
+        let with_damage: Vec<&str> = lines
+            .iter()
+            .enumerate()
+            .map(|(n, line)| if n == damaged { "\toption % 'x y" } else { *line })
+            .collect();
+        let _ = Config::load(&with_damage.join("\n"), Some(&whole));
+        let mut without = lines.clone();
+        without.remove(damaged);
+        let raw = RawConfig::parse(&without.join("\n"));
+        assert!(raw.errors.is_empty() || lines[damaged].contains("config"), "line {}", damaged + 1);
+    }
 }

@@ -99,6 +99,10 @@ pub struct Blocklist {
     clients: BTreeMap<ClientId, Watched>,
     guard: Guard,
     kills: Vec<FiveTuple>,
+    /// Counts what may have changed the lists.
+    revision: u64,
+    /// The ledger's revision at the last [`Blocklist::restrict`].
+    judged: Option<u64>,
 }
 
 /// A client's part of the list, to survive a restart.
@@ -155,6 +159,7 @@ impl Blocklist {
     /// Puts other addresses under protection; what is listed of them is taken off.
     pub fn set_guard(&mut self, guard: Guard, settings: &Settings) {
         self.guard = guard;
+        self.revision += 1;
         for watched in self.clients.values_mut() {
             watched.servers.retain(|addr, _| self.guard.may_block(addr, settings));
         }
@@ -171,6 +176,7 @@ impl Blocklist {
 
     /// A window of a client that was counted as video or, while it is restricted, looks like it.
     pub fn video(&mut self, client: ClientId, at: Moment, servers: &[VideoServer], settings: &Settings) {
+        self.revision += 1;
         let guard = std::mem::take(&mut self.guard);
         let mut kills = Vec::new();
         let Some(watched) = self.watched(client) else {
@@ -212,6 +218,7 @@ impl Blocklist {
         if service.len() > MAX_NAME_BYTES || !proves && !self.clients.contains_key(&client) {
             return;
         }
+        self.revision += 1;
         let Some(watched) = self.watched(client) else { return };
         let service = service.to_ascii_lowercase();
         let blocked = watched.services.contains_key(&service);
@@ -247,14 +254,20 @@ impl Blocklist {
         if networks.peek().is_none() || !self.guard.may_block(&addr, settings) {
             return;
         }
+        self.revision += 1;
         let counts = networks.any(|network| network.contains(&addr));
         if let Some(watched) = self.watched(client).filter(|_| counts) {
             remember(&mut watched.capped, addr, at, MAX_SERVERS);
         }
     }
 
-    /// Takes over who is restricted now; to be called after each [`Ledger::tick`].
+    /// Takes over who is restricted now; to be called after each [`Ledger::tick`], and cheap when that judged
+    /// nobody anew.
     pub fn restrict(&mut self, ledger: &Ledger, now: Now) {
+        if self.judged.replace(ledger.revision()) == Some(ledger.revision()) {
+            return;
+        }
+        self.revision += 1;
         let learning = ledger.is_learning();
         for verdict in ledger.verdicts(now).iter().filter(|verdict| verdict.standing.restricts_video()) {
             self.watched(verdict.client);
@@ -274,6 +287,12 @@ impl Blocklist {
                 watched.capped.clear();
             }
         }
+    }
+
+    /// A number that grows whenever the lists may have changed: while it and [`Ledger::revision`] stay, so does
+    /// the ruleset.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Clients remembered, to be judged even when the ledger has no account of their own for them.

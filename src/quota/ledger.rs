@@ -47,6 +47,8 @@ pub struct Ledger {
     /// The minute of wall time in which everybody was judged last; `None` when something has changed since. Hours
     /// begin and end with minutes; nothing else changes a standing by time alone.
     pub(super) judged: Option<i64>,
+    /// Counts judgements.
+    revision: u64,
     events: Vec<Event>,
     lost_events: u64,
     /// The second of the last search for a client to evict: a flood of forged addresses gets one a second.
@@ -107,6 +109,11 @@ impl Ledger {
     /// The next reset, once it is known.
     pub fn day_ends(&self) -> Option<WallTime> {
         self.clock.ends()
+    }
+
+    /// A number that grows whenever standings were judged anew: while it stays, so do [`Ledger::verdicts`].
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Events that were dropped because nobody took them.
@@ -245,6 +252,7 @@ impl Ledger {
 
     /// Judges everybody and notes what changed.
     fn judge(&mut self, now: Now) {
+        self.revision += 1;
         let closed = self.closed_profiles(now);
         let clients: Vec<ClientId> = self.clients.keys().copied().collect();
         for client in clients {
