@@ -163,6 +163,24 @@ fn an_exempt_service_passes_where_a_resolver_gave_it_for_as_long() {
 }
 
 #[test]
+fn lessons_do_not_count_unless_they_only_claim_to_be_lessons() {
+    let mut house =
+        household("\tlist exempt_service 'khanacademy.org'\n\tlist exempt_address '192.0.2.0/24'");
+    let answer = Naming::Answer { ttl: Duration::from_secs(3_600) };
+    house.name_at("Tablet", "198.51.100.2", ("khanacademy.org", answer));
+    for _ in 0..12 {
+        house.stream("Tablet", &[("198.51.100.2", 2_000, "khanacademy.org"), ("198.51.100.9", 200, "")]);
+        house.stream("Tablet", &[("192.0.2.5", 2_000, "")]);
+    }
+    let tablet = house.client("Tablet");
+    assert_eq!(house.ledger.usage(tablet).used_s, 0);
+    house.stream("Tablet", &[("198.51.100.3", 2_000, "khanacademy.org")]);
+    assert_eq!(house.ledger.usage(tablet).used_s, 10, "no resolver gave that address");
+    house.stream("Tablet", &[("198.51.100.2", 2_000, "YouTube")]);
+    assert_eq!(house.ledger.usage(tablet).used_s, 20, "another service at the lesson's address");
+}
+
+#[test]
 fn scope_internet_cuts_the_device_but_passes_exempt_services() {
     let mut house = exhausted("\toption scope 'internet'\n\tlist exempt_service 'khanacademy.org'");
     let answer = Naming::Answer { ttl: Duration::from_secs(300) };

@@ -1,5 +1,7 @@
 //! Raw sections to a [`Config`]: the table applied, references checked.
 
+use std::collections::BTreeMap;
+
 use super::schema::{self, Field};
 use super::uci::{RawConfig, RawOption, RawSection, clip};
 use super::{Config, Effect, Finding, MAX_FINDINGS, Reason};
@@ -13,7 +15,8 @@ const MAX_DEVICES: usize = 1_024;
 const MAX_PLANS: usize = 64;
 
 pub(super) fn load(raw: &RawConfig, previous: Option<&Config>) -> (Config, Vec<Finding>) {
-    let mut loader = Loader { previous, config: Config::default(), findings: Findings::default() };
+    let mut loader =
+        Loader { previous, config: Config::default(), findings: Findings::default(), names: BTreeMap::new() };
     for error in &raw.errors {
         loader.findings.add(Finding {
             section: String::new(),
@@ -45,6 +48,8 @@ struct Loader<'a> {
     previous: Option<&'a Config>,
     config: Config,
     findings: Findings,
+    /// How many devices of each name there are so far.
+    names: BTreeMap<String, u32>,
 }
 
 impl Loader<'_> {
@@ -75,12 +80,19 @@ impl Loader<'_> {
             let option = section.options.iter().find(|option| option.name == name);
             option.and_then(|option| option.values.first()).filter(|value| !value.is_empty()).cloned()
         };
-        let Some(key) = section.name.clone().or_else(|| value("name")).or_else(|| value("mac")) else {
+        let Some(mut key) = section.name.clone().or_else(|| value("name")).or_else(|| value("mac")) else {
             return self.findings.section(section, Reason::Nameless);
         };
+        let name = key.clone();
+        // Two of the same name are two devices, each with its own last good values.
+        let before = self.names.entry(key.clone()).or_default();
+        if *before > 0 {
+            key.push_str(&format!("+{before}"));
+        }
+        *before += 1;
         let known = self.previous.map(|config| &config.quota.devices);
         let previous = known.and_then(|devices| devices.iter().find(|device| device.key == key));
-        let mut device = Device { name: key.clone(), key, ..Device::default() };
+        let mut device = Device { name, key, ..Device::default() };
         apply(section, fields, (&mut device, previous), &mut self.findings);
         self.config.quota.devices.push(device);
     }
@@ -131,7 +143,7 @@ impl Loader<'_> {
 
     fn resolve_devices(&mut self, raw: &RawConfig, quota: &mut Settings) {
         let profiles: Vec<String> = quota.profiles.iter().map(|profile| profile.id.clone()).collect();
-        let mut owners: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+        let mut owners: BTreeMap<String, String> = BTreeMap::new();
         for device in &mut quota.devices {
             if let Some(id) = device.profile.take_if(|id| !profiles.contains(id)) {
                 let what = (id, Reason::NoSuchProfile, Effect::Default);

@@ -189,6 +189,16 @@ fn a_bad_value_keeps_the_last_good_one() {
 }
 
 #[test]
+fn two_devices_of_one_name_do_not_borrow_each_others_values() {
+    let text = "config client\n option name 'TV'\n option policy 'deny'\n\
+                config client\n option name 'TV'\n option policy 'exemptt'\n";
+    let (first, _) = Config::load(text, None);
+    let (second, _) = Config::load(text, Some(&first));
+    assert_eq!(second.quota.devices[1].policy, Policy::Quota);
+    assert_eq!(second, first);
+}
+
+#[test]
 fn findings_are_one_safe_line_each() {
     let (_, findings) = Config::load("config streamguard 'main'\n option quota '\u{1b}[2J\n<b>'\n", None);
     assert_eq!(

@@ -208,6 +208,22 @@ impl Blocklist {
         self.kills.append(&mut kills);
     }
 
+    /// Whether a window of video counts: not when most of its bytes came from exempt addresses, or from exempt
+    /// services at addresses that a resolver gave for them.
+    pub fn counts(&self, client: ClientId, at: Moment, servers: &[VideoServer], settings: &Settings) -> bool {
+        let watched = self.clients.get(&client);
+        let is_exempt = |server: &VideoServer| {
+            let named = server.service.is_some_and(|service| settings.exempts(client, service));
+            let passed = watched.is_some_and(|watched| watched.is_passed(&server.addr, at));
+            named && passed || settings.exempt_addresses.iter().any(|network| network.contains(&server.addr))
+        };
+        let sum = |exempt: bool| {
+            let some = servers.iter().filter(|server| is_exempt(server) == exempt);
+            some.fold(Bytes::ZERO, |sum, server| sum + server.bytes)
+        };
+        sum(true) <= sum(false)
+    }
+
     /// An address got a name.
     pub fn named(&mut self, client: ClientId, at: Moment, name: (Addr, &str, Naming), settings: &Settings) {
         let (addr, service, naming) = name;

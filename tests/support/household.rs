@@ -157,7 +157,9 @@ impl Household {
                 flow: flow(server),
             })
             .collect();
-        self.ledger.accrue(client, start, WINDOW_S as u32);
+        if self.blocks.counts(client, self.mono, &servers, &self.config.quota) {
+            self.ledger.accrue(client, start, WINDOW_S as u32);
+        }
         self.blocks.video(client, self.mono, &servers, &self.config.quota);
         self.tick();
         self
