@@ -183,45 +183,38 @@ impl<'a> Message<'a> {
         Records { bytes: self.bytes, at: at.unwrap_or(self.bytes.len()), left }
     }
 
-    /// Follows the CNAME chain from the question to its addresses; records that answer another question than
-    /// the one asked are not believed.
-    pub fn answer(&self) -> Option<Answer> {
+    /// The addresses of `name`, which is what was asked for, CNAME chain followed; records that answer another
+    /// question are not believed.
+    pub fn answer_to(&self, name: &HostName) -> Option<Answer> {
         if self.kind != Kind::Response || self.rcode != 0 {
             return None;
         }
-        let name = self.question()?.name?;
-        let mut answer = Answer { name, addresses: [(Addr::UNSPECIFIED, 0); MAX_ADDRESSES], len: 0 };
-        let (owner, chain_ttl_s) = self.end_of_chain(name);
-        for record in self.records().filter(|record| record.name == Some(owner)) {
-            let ttl_s = record.ttl_s.min(chain_ttl_s);
-            match record.data {
-                Data::Address(addr) => answer.push(addr, ttl_s),
-                Data::Https(params) => hints(params).for_each(|addr| answer.push(addr, ttl_s)),
-                Data::Alias(_) | Data::Pointer(_) | Data::Service(_) | Data::Other { .. } => {}
-            }
-        }
-        (answer.len > 0).then_some(answer)
-    }
-
-    fn end_of_chain(&self, name: HostName) -> (HostName, u32) {
-        let (mut owner, mut ttl_s) = (name, u32::MAX);
-        let mut hops = 0;
+        let mut answer = Answer { name: *name, addresses: [(Addr::UNSPECIFIED, 0); MAX_ADDRESSES], len: 0 };
+        let (mut owner, mut chain_ttl_s, mut hops) = (*name, u32::MAX, 0);
         // Chains come in order, so that one pass follows them; the second is for those that do not.
         for _ in 0..2 {
-            let before = hops;
             for record in self.records() {
-                if let Data::Alias(target) = record.data
-                    && record.name == Some(owner)
-                    && hops < MAX_CHAIN
-                {
-                    (owner, ttl_s, hops) = (target, ttl_s.min(record.ttl_s), hops + 1);
+                if record.name != Some(owner) {
+                    continue;
+                }
+                let ttl_s = record.ttl_s.min(chain_ttl_s);
+                match record.data {
+                    Data::Alias(target) if hops < MAX_CHAIN => {
+                        (owner, chain_ttl_s, hops) = (target, ttl_s, hops + 1);
+                    }
+                    Data::Address(addr) => answer.push(addr, ttl_s),
+                    Data::Https(params) => hints(params).for_each(|addr| answer.push(addr, ttl_s)),
+                    Data::Alias(_) | Data::Pointer(_) | Data::Service(_) | Data::Other { .. } => {}
                 }
             }
-            if hops == before {
-                break;
+            if answer.len > 0 {
+                return Some(answer);
+            }
+            if hops == 0 {
+                return None;
             }
         }
-        (owner, ttl_s)
+        None
     }
 }
 
@@ -257,7 +250,7 @@ impl<'a> Iterator for Records<'a> {
             if class == 1
                 && let Some(data) = read_data(self.bytes, data_at, rtype, len)
             {
-                let first_label = labels.as_slice().first().copied().unwrap_or_default();
+                let first_label = labels.iter().next().unwrap_or_default();
                 return Some(Record { name: labels.host_name(), first_label, ttl_s, data });
             }
         }
@@ -303,27 +296,33 @@ pub fn hints(data: &[u8]) -> impl Iterator<Item = Addr> {
 
 /// The labels of one name, in place.
 struct Labels<'a> {
-    labels: [&'a [u8]; MAX_LABELS],
+    bytes: &'a [u8],
+    /// Offsets of their length bytes.
+    at: [u16; MAX_LABELS],
     len: usize,
 }
 
 impl<'a> Labels<'a> {
-    fn as_slice(&self) -> &[&'a [u8]] {
-        &self.labels[..self.len]
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + Clone {
+        let bytes = self.bytes;
+        self.at[..self.len].iter().map(move |&at| {
+            let (len, rest) = bytes.get(usize::from(at)..).and_then(<[u8]>::split_first).unwrap_or((&0, &[]));
+            rest.get(..usize::from(*len)).unwrap_or_default()
+        })
     }
 
     fn host_name(&self) -> Option<HostName> {
-        HostName::from_labels(self.as_slice())
+        HostName::from_labels(self.iter())
     }
 
     fn shape(&self) -> NameShape {
         let mut shape = NameShape { labels: self.len as u8, ..NameShape::default() };
         let mut seen = [0u64; 4];
-        for label in self.as_slice() {
+        for label in self.iter() {
             // Sums stay below 256: read_labels refuses names over 255 bytes.
             shape.len += label.len() as u8 + 1;
             shape.longest_label = shape.longest_label.max(label.len() as u8);
-            for &byte in *label {
+            for &byte in label {
                 match byte {
                     b'0'..=b'9' => shape.digits += 1,
                     b'A'..=b'Z' => shape.upper += 1,
@@ -341,7 +340,7 @@ impl<'a> Labels<'a> {
 /// Reads the name at `start`; returns it with the offset behind it. Each compression pointer must point before
 /// the piece that it stands in, so that every hop brings the end nearer.
 fn read_labels(bytes: &[u8], start: usize) -> Option<(Labels<'_>, usize)> {
-    let mut labels = Labels { labels: [&[]; MAX_LABELS], len: 0 };
+    let mut labels = Labels { bytes, at: [0; MAX_LABELS], len: 0 };
     let (mut at, mut piece, mut end, mut wire_len) = (start, start, None, 0);
     loop {
         let len = usize::from(*bytes.get(at)?);
@@ -352,7 +351,10 @@ fn read_labels(bytes: &[u8], start: usize) -> Option<(Labels<'_>, usize)> {
                 if wire_len > 254 {
                     return None;
                 }
-                *labels.labels.get_mut(labels.len)? = bytes.get(at + 1..at + 1 + len)?;
+                if at + 1 + len > bytes.len() {
+                    return None;
+                }
+                *labels.at.get_mut(labels.len)? = u16::try_from(at).ok()?;
                 labels.len += 1;
                 at += 1 + len;
             }

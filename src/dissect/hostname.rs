@@ -41,15 +41,29 @@ impl HostName {
 
     /// From labels as they stand in a DNS message; a dot within a label is escaped. Where escapes make it too
     /// long, the leftmost labels give way: the registrable domain is at the right.
-    pub fn from_labels(labels: &[&[u8]]) -> Option<Self> {
-        let mut room = MAX_HOST_NAME + 1;
-        let mut first = labels.len();
-        while let Some(label) = first.checked_sub(1).and_then(|before| labels.get(before)) {
-            let Some(left) = room.checked_sub(escaped_len(label) + 1) else { break };
-            (room, first) = (left, first - 1);
+    pub fn from_labels<'a>(
+        labels: impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + Clone,
+    ) -> Option<Self> {
+        let whole = Self::join(labels.clone());
+        if whole.is_some() {
+            return whole;
         }
+        let mut room = MAX_HOST_NAME + 1;
+        let fits = |label: &&[u8]| match room.checked_sub(escaped_len(label) + 1) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        };
+        let fitting = labels.clone().rev().take_while(fits).count();
+        let too_many = labels.len() - fitting;
+        Self::join(labels.skip(too_many))
+    }
+
+    fn join<'a>(labels: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let mut name = Self::EMPTY;
-        for label in labels.get(first..)? {
+        for label in labels {
             name.push_label(label)?;
         }
         (name.len > 0).then_some(name)
@@ -61,6 +75,17 @@ impl HostName {
         }
         if self.len > 0 {
             self.push(b'.')?;
+        }
+        let at = usize::from(self.len);
+        let room = self.bytes.get_mut(at..at + label.len())?;
+        let mut is_all_plain = true;
+        for (to, &byte) in room.iter_mut().zip(label) {
+            *to = byte.to_ascii_lowercase();
+            is_all_plain &= is_plain(byte);
+        }
+        if is_all_plain {
+            self.len += label.len() as u8;
+            return Some(());
         }
         for &byte in label {
             if is_plain(byte) {
@@ -257,15 +282,15 @@ mod tests {
 
     #[test]
     fn a_dot_inside_a_dns_label_stays_inside() {
-        let name = HostName::from_labels(&[b"ev.il", b"com"]);
+        let name = HostName::from_labels([&b"ev.il"[..], b"com"].into_iter());
         assert_eq!(name.map(|n| n.to_string()).as_deref(), Some("ev\\046il.com"));
-        assert_eq!(HostName::from_labels(&[]), None);
+        assert_eq!(HostName::from_labels(std::iter::empty()), None);
     }
 
     #[test]
     fn of_a_name_too_long_for_escapes_the_right_end_remains() {
         let binary = [0xfe; 50];
-        let name = HostName::from_labels(&[&binary, &binary, b"tunnel", b"example"]).unwrap();
+        let name = HostName::from_labels([&binary[..], &binary, b"tunnel", b"example"].into_iter()).unwrap();
         assert_eq!(name.as_bytes().len(), 4 * 50 + ".tunnel.example".len());
         assert!(name.as_str().ends_with("\\254.tunnel.example"));
     }

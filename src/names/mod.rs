@@ -312,7 +312,7 @@ impl NameWatcher {
         }
         let Some(message) = Message::parse(seen.payload) else { return };
         let question = message.question();
-        self.question = question.and_then(|question| question.name);
+        self.question = question.as_ref().and_then(|question| question.name);
         let server = match message.kind {
             dns::Kind::Query => seen.flow.resp.addr,
             dns::Kind::Response => seen.flow.orig.addr,
@@ -330,7 +330,8 @@ impl NameWatcher {
                 len: seen.payload_len,
             }));
         }
-        let Some(answer) = message.answer() else { return };
+        let asked = self.question;
+        let Some(answer) = asked.and_then(|name| message.answer_to(&name)) else { return };
         let name = self.names.intern(&answer.name);
         let source = self.names.source_of_answer(&server);
         let client = seen.client;

@@ -19,28 +19,32 @@ const MAX_RULE_LABELS: usize = 4;
 /// The registrable domain of a lower-case host name: one label more than its public suffix, or the whole name
 /// if it is no longer than that.
 pub fn registrable(name: &str) -> &str {
+    // Where the last labels begin, the last first.
+    let mut starts = [0; MAX_RULE_LABELS + 1];
+    let mut labels = 0;
+    for (at, byte) in name.bytes().enumerate().rev() {
+        if byte == b'.' {
+            if labels == starts.len() {
+                break;
+            }
+            starts[labels] = at + 1;
+            labels += 1;
+        }
+    }
+    // The first label begins at 0, as the array does.
+    labels = (labels + 1).min(starts.len());
     let mut suffix_labels = 1;
-    for labels in 2..=MAX_RULE_LABELS {
-        let Some(end) = last_labels(name, labels) else { break };
-        let parent = end.split_once('.').map_or("", |(_, parent)| parent);
+    for (index, &start) in starts.iter().enumerate().take(labels.min(MAX_RULE_LABELS)).skip(1) {
+        let (end, parent) = (&name[start..], &name[starts[index - 1]..]);
         if is_rule(b"!", end) {
-            suffix_labels = labels - 1;
+            suffix_labels = index;
             break;
         }
         if is_rule(b"", end) || is_rule(b"*.", parent) {
-            suffix_labels = labels;
+            suffix_labels = index + 1;
         }
     }
-    last_labels(name, suffix_labels + 1).unwrap_or(name)
-}
-
-/// The last `count` labels of a name, `None` if it has fewer.
-fn last_labels(name: &str, count: usize) -> Option<&str> {
-    let mut dots = name.rmatch_indices('.').map(|(at, _)| at);
-    match dots.nth(count.checked_sub(1)?) {
-        Some(dot) => name.get(dot + 1..),
-        None => (name.split('.').count() == count).then_some(name),
-    }
+    starts[..labels].get(suffix_labels).map_or(name, |&start| &name[start..])
 }
 
 fn is_rule(mark: &[u8], suffix: &str) -> bool {

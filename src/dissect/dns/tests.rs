@@ -54,7 +54,8 @@ impl Draft {
 }
 
 fn answer(bytes: &[u8]) -> Option<(String, Vec<(String, u32)>)> {
-    let answer = Message::parse(bytes)?.answer()?;
+    let message = Message::parse(bytes)?;
+    let answer = message.answer_to(&message.question()?.name?)?;
     let addresses = answer.addresses().iter().map(|(addr, ttl_s)| (addr.to_string(), *ttl_s)).collect();
     Some((answer.name.to_string(), addresses))
 }
@@ -80,6 +81,24 @@ fn records_for_another_name_are_not_believed() {
         .record("a.example", rtype::AAAA, 60, &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
         .bytes();
     assert_eq!(answer(&bytes), Some(("a.example".to_owned(), vec![("2001:db8::1".to_owned(), 60)])));
+}
+
+#[test]
+fn a_chain_out_of_order_is_followed() {
+    let bytes = Draft::response()
+        .question("a.example", rtype::A)
+        .record("c.example", rtype::A, 60, &[192, 0, 2, 9])
+        .alias("b.example", "c.example")
+        .alias("a.example", "b.example")
+        .bytes();
+    assert_eq!(answer(&bytes), None, "of three links backwards two passes follow two");
+    let bytes = Draft::response()
+        .question("a.example", rtype::A)
+        .record("c.example", rtype::A, 60, &[192, 0, 2, 9])
+        .alias("a.example", "b.example")
+        .alias("b.example", "c.example")
+        .bytes();
+    assert_eq!(answer(&bytes), Some(("a.example".to_owned(), vec![("192.0.2.9".to_owned(), 30)])));
 }
 
 #[test]
