@@ -124,7 +124,7 @@ fn read_body(body: &[u8]) -> ClientHello {
     let Some(mut extensions) = extensions_of(body) else { return hello };
     while let Some((kind, data, rest)) = split_extension(extensions) {
         match kind {
-            extension::SERVER_NAME => hello.name = server_name(data),
+            extension::SERVER_NAME => hello.name = hello.name.or_else(|| server_name(data)),
             extension::ALPN => hello.alpn = first_protocol(data),
             extension::ENCRYPTED_CLIENT_HELLO => hello.ech = Ech::Present,
             _ => {}

@@ -142,3 +142,54 @@ fn reverse_names_are_addresses() {
     assert_eq!(name("20.1.168.192.in-addr.arpa"), Some(LAN));
     assert_eq!((name("1.168.192.in-addr.arpa"), name("300.1.168.192.in-addr.arpa")), (None, None));
 }
+
+/// Changes bytes, lengths and ends of a message, the same way every time.
+fn mutate(seed: &[u8], round: u64) -> Vec<u8> {
+    let mut bytes = seed.to_vec();
+    let mut state = mix(round + 1);
+    for _ in 0..=round % 6 {
+        state = mix(state);
+        let at = state as usize % bytes.len().max(1);
+        match state >> 60 {
+            0 | 1 => bytes.truncate(at),
+            2 => bytes.extend_from_within(at..),
+            3 | 4 => bytes.iter_mut().skip(at).take(2).for_each(|byte| *byte = 0xff),
+            5 | 6 => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = 0xc0),
+            _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= (state >> 40) as u8),
+        }
+    }
+    bytes
+}
+
+#[test]
+fn damaged_messages_of_every_kind_are_survived() {
+    let hello =
+        [&b"\x16\x03\x01\x00\x46\x01\x00\x00\x42\x03\x03"[..], &[7; 32], &[0, 0, 2, 19, 1, 1, 0, 0, 23]]
+            .concat();
+    let hello =
+        [&hello[..], &[0, 0, 0, 14, 0, 12, 0, 0, 9], b"a.example", &[0, 16, 0, 5, 0, 3, 2, b'h', b'2']]
+            .concat();
+    let mut dhcp = vec![0; 240];
+    dhcp[..3].copy_from_slice(&[1, 1, 6]);
+    dhcp[236..].copy_from_slice(&[99, 130, 83, 99]);
+    dhcp.extend_from_slice(&[53, 1, 3, 12, 2, b'T', b'V', 50, 4, 192, 168, 1, 9, 255]);
+    let dhcp6 = [1, 0, 0, 1, 0, 1, 0, 10, 0, 3, 0, 1, 2, 0, 0, 0, 0, 7, 0, 39, 0, 4, 1, 2, b't', b'v'];
+    let quic: Vec<u8> =
+        [&[0xc0, 0, 0, 0, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0x44, 0x9e][..], &[9; 1_190]].concat();
+    let request = b"GET / HTTP/1.1\r\nHost: a.example:80\r\n\r\n";
+    let dns = response("www.some.example.co.uk");
+    let mut watcher = NameWatcher::new(1);
+    let mut learnt = 0;
+    for round in 0..4_000 {
+        let at = NOW + crate::time::Duration::from_millis(round * 20);
+        let mut show = |packet: Packet<'_>| learnt += watcher.observe(&Packet { at, ..packet }, None);
+        show(tcp(443, &mutate(&hello, round)));
+        show(tcp(80, &mutate(request, round)));
+        show(udp((ROUTER, 53), (LAN, 5_000), &mutate(&dns, round)));
+        show(udp((LAN, 5353), (SERVER, 5353), &mutate(&dns, round)));
+        show(udp((LAN, 68), (ROUTER, 67), &mutate(&dhcp, round)));
+        show(udp((LAN, 546), (ROUTER, 547), &mutate(&dhcp6, round)));
+        show(udp((LAN, round as u16), (SERVER, 443), &mutate(&quic, round)));
+    }
+    assert!(learnt > 4_000, "{learnt}");
+}
