@@ -243,12 +243,10 @@ class Ffmpeg(RealPlayer):
                 break
             if action == "start":
                 self.close()
-                words = [
-                    *FFMPEG,
-                    "-i",
-                    self.url(),
-                    *"-map 0 -c copy -f null - -progress pipe:1 -stats_period 1".split(),
-                ]
+                # one rendition: given the master playlist, ffmpeg would read all of them
+                source = self.url().replace("master.m3u8", f"v{self.level}/index.m3u8")
+                rest = "-map 0 -c copy -f null - -progress pipe:1 -stats_period 1".split()
+                words = [*FFMPEG, "-i", source, *rest]
                 self.process = subprocess.Popen(
                     net.inside(self.client.name, *NICE, *words),
                     stdout=subprocess.PIPE,
