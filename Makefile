@@ -6,7 +6,7 @@ CARGO ?= cargo
 SHARED ?= ../shared
 export STREAMGUARD_SHARED := $(SHARED)
 
-.PHONY: help deps build demo test lint bench accuracy fuzz-smoke
+.PHONY: help deps build demo test lint bench fuzz-smoke
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
@@ -31,3 +31,4 @@ test: deps ## everything that must hold before a commit
 	$(CARGO) test --locked --no-default-features
 
 -include openwrt/package.mk
+-include model/model.mk

@@ -1,0 +1,34 @@
+# Training and accuracy. Rows are computed by the release binary, so both build it first.
+MODEL_VENV := model/.venv
+MODEL_WORK := model/work
+MODEL_BIN ?= $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/release/streamguard
+# Your own captures: make model OWN="path/to/manifest.csv ..." (format: docs/features.md)
+OWN ?=
+MODEL_MANIFESTS = $(wildcard $(SHARED)/captures/manifest.csv) $(wildcard model/corpus/*/manifest.csv) $(OWN)
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: model accuracy model-test
+
+$(MODEL_VENV)/ready: model/train/requirements.txt
+	python3 -m venv $(MODEL_VENV)
+	$(MODEL_VENV)/bin/pip install --quiet --disable-pip-version-check -r model/train/requirements.txt
+	touch $@
+
+model: $(MODEL_VENV)/ready ## train model/streaming.forest; own captures: OWN=manifest.csv
+	$(CARGO) build --release --locked
+	$(MODEL_VENV)/bin/python model/train/train.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows \
+		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) --out model/streaming.forest --report model/report --card model/MODEL_CARD.md
+
+accuracy: ## score left-out captures through the binary, write docs/accuracy.md
+	@if [ ! -f $(SHARED)/captures/manifest.csv ]; then \
+		echo "accuracy: no labelled captures at $(SHARED)/captures, skipped (docs/accuracy.md stays)"; \
+	else $(MAKE) accuracy-run; fi
+
+.PHONY: accuracy-run
+accuracy-run: $(MODEL_VENV)/ready
+	$(CARGO) build --release --locked
+	$(MODEL_VENV)/bin/python model/train/accuracy.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows --work $(MODEL_WORK)/accuracy \
+		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) --scorer $(SHARED)/tools/score_watch_time.py --out docs/accuracy.md
+
+model-test: $(MODEL_VENV)/ready ## unit tests of the trainer
+	$(MODEL_VENV)/bin/python -m unittest discover -s model/train/tests -t model/train

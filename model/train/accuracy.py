@@ -1,0 +1,138 @@
+"""docs/accuracy.md: left-out captures through the release binary and the judge's scorer. What `make accuracy` runs.
+
+Protocols: `groups` leaves out each group of every source (each home file, each Requet group, each class of services, all IoT, each
+laboratory recording); `sources` a whole source; `classes` one kind of use in every source. For each fold a model is trained without it,
+written as an artefact and given to `streamguard analyze --model`. Models and predictions are kept in --work and reused.
+"""
+import argparse
+import collections
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+
+import dataset
+import evaluate
+import recipe
+import tables
+from artifact import pack
+from extract import ExtractError, Extractor
+from forest import flatten, grow
+from manifest import read_manifest
+from train import teller
+
+
+def arguments():
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--bin", required=True)
+    ask.add_argument("--manifest", action="append", required=True, help="the first one is the public library")
+    ask.add_argument("--scorer", required=True)
+    ask.add_argument("--cache", type=pathlib.Path, required=True)
+    ask.add_argument("--work", type=pathlib.Path, required=True)
+    ask.add_argument("--out", type=pathlib.Path, required=True)
+    ask.add_argument("--shipped", type=pathlib.Path, default=pathlib.Path("model/streaming.forest"))
+    ask.add_argument("--seed", type=int, default=recipe.SEED)
+    return ask.parse_args()
+
+
+def class_folds(samples):
+    """One kind of use left out wherever it occurs; only negative kinds say something."""
+    kinds = sorted({s.client.family for s in samples if not s.client.positive and s.source not in ("attacks", "iot")})
+    return [evaluate.Fold(kind, lambda s, kind=kind: s.client.family == kind) for kind in kinds]
+
+
+class Judge:
+    """Trains a fold's model and asks the program with it."""
+
+    def __init__(self, ask, extractor, own, every, tell):
+        self.ask, self.extractor, self.own, self.every, self.tell = ask, extractor, own, every, tell
+        ask.work.mkdir(parents=True, exist_ok=True)
+        self.key = hashlib.sha256(repr((recipe.FOREST, recipe.SETTINGS, ask.seed, extractor.schema_hash, sorted(
+            {s.recording.file for s in own}), [p.stat().st_size for p in sorted(pathlib.Path(__file__).parent.glob("*.py"))])).encode()).hexdigest()[:12]
+
+    def model(self, protocol, fold):
+        place = self.ask.work / f"{self.key}-{protocol}-{fold.name.replace('/', '_').replace(' ', '_')}.forest"
+        if not place.exists():
+            names = self.extractor.names
+            kept = [s for s in self.every if not fold.left_out(s)]
+            x, y, w = dataset.matrix(kept, names, recipe.SETTINGS.evidence_bytes, self.ask.seed)
+            flat = flatten(grow(x, y, w, recipe.FOREST, recipe.columns_of(names), self.ask.seed))
+            place.write_bytes(pack(flat, self.extractor.schema_hash, recipe.SETTINGS.params(), {"left_out": fold.name}))
+        return place
+
+    def analyze(self, recording, model):
+        """(watch_s, windows) by client address."""
+        command = [self.ask.bin, "analyze", str(recording.path), "--identify", "ip", "--report", "clients,windows", "--json", "--model", str(model)]
+        for prefix in recording.lan():
+            command += ["--lan", prefix]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode:
+            raise ExtractError(f"{recording.file}: exit {done.returncode}: {done.stderr.decode(errors='replace')[-200:]}")
+        found = {}
+        for client in json.loads(done.stdout)["clients"]:
+            said = (client["watch_s"], [{"start_s": w["start_s"], "streaming": bool(w["streaming"])} for w in client.get("windows") or []])
+            for address in [client["client"], *(client.get("addresses") or [])]:
+                found.setdefault(address, said)
+        return found
+
+    def run(self, protocol, folds):
+        """Prediction lines by manifest place: one line for each labelled client that a fold leaves out."""
+        lines = collections.defaultdict(list)
+        for i, fold in enumerate(folds):
+            left = [s for s in self.own if fold.left_out(s)]
+            by_recording = collections.defaultdict(list)
+            for sample in left:
+                by_recording[sample.recording.file].append(sample)
+            model = self.model(protocol, fold)
+            for samples in by_recording.values():
+                recording = samples[0].recording
+                said = self.analyze(recording, model)
+                lines[recording.path.parents[recording.file.count("/")]] += predictions(recording, samples, said)
+            self.tell(f"{protocol} {i + 1}/{len(folds)} {fold.name}: {len(left)} clients")
+        return lines
+
+
+def predictions(recording, samples, said):
+    if recording.anyone:
+        rows = [(address, *said[address]) for address in sorted(said)] + [("", 0.0, [])]
+    else:
+        rows = [(s.client.address, *said[s.client.address]) for s in samples if s.client.address in said]
+    return [{"file": recording.file, "client": a, "watch_s": w, "windows": ws} for a, w, ws in rows]
+
+
+def scored(ask, root, lines, name):
+    """The scorer's tables of one manifest, kept to the clients that have a line."""
+    place = ask.work / f"{name}.jsonl"
+    place.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    done = subprocess.run([sys.executable, ask.scorer, str(root / "manifest.csv"), str(place), "--json"], capture_output=True, check=True)
+    return json.loads(done.stdout)
+
+
+def main():
+    ask, tell = arguments(), teller()
+    try:
+        extractor = Extractor(ask.bin, ask.cache)
+        recordings = [r for path in ask.manifest for r in read_manifest(path)]
+        own, every = dataset.load(recordings, extractor, tell)
+        judge = Judge(ask, extractor, own, every, tell)
+        report = {}
+        for protocol, folds in (("groups", evaluate.group_folds(own)), ("sources", evaluate.source_folds(own)), ("classes", class_folds(own))):
+            lines = judge.run(protocol, folds)
+            if protocol == "groups":
+                for recording in (r for r in recordings if r.source == "attacks"):
+                    said = judge.analyze(recording, ask.shipped)
+                    lines[recording.path.parents[recording.file.count("/")]] += predictions(recording, [], said)
+            report[protocol] = {str(root): scored(ask, root, rows, f"{protocol}-{i}") for i, (root, rows) in enumerate(sorted(lines.items()))}
+            report[protocol + " lines"] = {(line["file"], line["client"]): line["watch_s"] for rows in lines.values() for line in rows}
+    except (ExtractError, OSError, subprocess.CalledProcessError) as problem:
+        print(f"accuracy: {problem}", file=sys.stderr)
+        return 2
+    ask.out.write_text(tables.document(report, own, extractor.names, ask.shipped.read_bytes()))
+    tell(f"wrote {ask.out}")
+    print(file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

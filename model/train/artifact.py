@@ -1,0 +1,61 @@
+"""`streaming.forest`: the file that the program loads. The layout stands in docs/features.md; everything is little endian."""
+import json
+import struct
+
+import numpy as np
+
+from forest import Flat
+
+MAGIC, VERSION = b"SGFR", 1
+# The shipped artefact's budget; the program refuses only far larger ones.
+BUDGET_BYTES = 112 * 1024
+
+
+class ArtifactError(Exception):
+    """Bytes that are no artefact."""
+
+
+def fnv1a(data):
+    code = 0xCBF29CE484222325
+    for byte in data:
+        code = ((code ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return code
+
+
+def text_of(value):
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def pack(flat, schema_hash, session, summary):
+    session, summary = text_of(session), text_of(summary)
+    n_cuts = sum(len(c) for c in flat.cuts)
+    out = bytearray(MAGIC)
+    out += struct.pack("<HHQHHIIII", VERSION, len(flat.cuts), schema_hash, len(flat.roots), flat.depth, len(flat.nodes), n_cuts,
+                       len(session), len(summary))
+    for cuts in flat.cuts:
+        out += struct.pack(f"<H{len(cuts)}i", len(cuts), *(int(c) for c in cuts))
+    out += struct.pack(f"<{len(flat.roots)}I", *(int(r) for r in flat.roots))
+    for feature, bound, left in flat.nodes.tolist():
+        out += struct.pack("<BBH", feature, bound, left)
+    out += session + summary
+    return bytes(out + struct.pack("<Q", fnv1a(out)))
+
+
+def unpack(data):
+    """(flat, schema hash, session, summary) of an artefact."""
+    if data[:4] != MAGIC or struct.unpack_from("<Q", data, len(data) - 8)[0] != fnv1a(data[:-8]):
+        raise ArtifactError("magic or checksum")
+    version, n_features, schema, n_trees, depth, n_nodes, _, session_len, summary_len = struct.unpack_from("<HHQHHIIII", data, 4)
+    if version != VERSION:
+        raise ArtifactError(f"version {version}")
+    at, cuts = 36, []
+    for _ in range(n_features):
+        (count,) = struct.unpack_from("<H", data, at)
+        cuts.append(np.array(struct.unpack_from(f"<{count}i", data, at + 2), np.int64))
+        at += 2 + 4 * count
+    roots = struct.unpack_from(f"<{n_trees}I", data, at)
+    at += 4 * n_trees
+    nodes = [struct.unpack_from("<BBH", data, at + 4 * i) for i in range(n_nodes)]
+    at += 4 * n_nodes
+    session, summary = json.loads(data[at:at + session_len]), json.loads(data[at + session_len:at + session_len + summary_len])
+    return Flat(cuts, roots, nodes, depth), schema, session, summary

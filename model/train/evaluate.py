@@ -1,0 +1,135 @@
+"""Leaving out whole groups and whole sources, through the same integers that the program runs.
+
+`Fold` = what is left out. A session is one labelled client of one capture; its error is |counted - true| / true minutes, a negative
+session gives false minutes per hour. docs/accuracy.md repeats this through the release binary and the judge's scorer.
+"""
+import collections
+import dataclasses
+import math
+
+import numpy as np
+
+from dataset import matrix
+from extract import WINDOW_S
+from forest import flatten, grow
+from manifest import WATCHED
+from session import counted
+
+
+@dataclasses.dataclass
+class Fold:
+    name: str
+    left_out: callable
+
+
+def group_folds(samples):
+    """Every group of every source in turn. Our own laboratory is left out by recording here, by family elsewhere."""
+    names = sorted({s.group for s in samples if s.source not in ("attacks", "protocols")})
+    return [Fold(name, lambda s, name=name: s.group == name) for name in names]
+
+
+def source_folds(samples):
+    names = sorted({s.source for s in samples if s.source not in ("attacks", "protocols")})
+    return [Fold(f"source {name}", lambda s, name=name: s.source == name) for name in names]
+
+
+def family_folds(samples, source="lab"):
+    """Every family of our own laboratory in turn, in all its recordings."""
+    names = sorted({s.client.family for s in samples if s.source == source})
+    return [Fold(f"{source} family {name}", lambda s, name=name: s.source == source and s.client.family == name) for name in names]
+
+
+@dataclasses.dataclass
+class Result:
+    """One session as counted by a model that did not see it."""
+
+    fold: str
+    sample: object
+    scores: np.ndarray
+    counted_s: float
+    stops_s: list
+
+    @property
+    def error(self):
+        true = self.sample.client.watched_s
+        return (self.counted_s - true) / true
+
+
+def judge(fold, sample, flat, params, names, sensitivity="normal"):
+    """The result of a flat forest and session constants on one session."""
+    rows = sample.rows
+    scores = flat.walk(rows.x)
+    return rejudge(Result(fold, sample, scores, 0.0, []), params, names, sensitivity)
+
+
+def rejudge(result, params, names, sensitivity="normal"):
+    """The same scores under other session constants."""
+    sample, rows, scores = result.sample, result.sample.rows, result.scores
+    column = lambda name: rows.x[:, names.index(name)].astype(np.int64)
+    first = rows.start_s[0] if len(rows.start_s) else 0.0
+    numbers = np.rint((rows.start_s - first) / WINDOW_S).astype(np.int64)
+    on = counted(params, numbers, scores, column("down_bytes"), column("bursts_120"), column("burst_period"), sensitivity)
+    start = first + WINDOW_S * np.arange(len(on))
+    inside = np.clip(np.minimum(start + WINDOW_S, sample.recording.duration_s) - np.maximum(start, 0), 0, WINDOW_S)
+    return Result(result.fold, sample, scores, float(inside[on].sum()), over_counts(sample.client, start, on))
+
+
+def over_counts(client, start, on):
+    """Seconds counted after each stop or pause, as the judge's scorer has them."""
+    out = []
+    for _, end, label in client.intervals:
+        after = [b for a, b, k in client.intervals if k == "other" and abs(a - end) <= 2 and b - a >= 60]
+        if label != WATCHED or not after or not len(start):
+            continue
+        i, n = math.ceil((end - start[0]) / WINDOW_S - 1e-9), 0
+        while i + n < len(on) and on[i + n] and start[i + n] < after[0]:
+            n += 1
+        out.append(n * WINDOW_S)
+    return out
+
+
+def left_out(folds, own, every, names, recipe, settings, columns_of, seed, tell=lambda text: None):
+    """Results of every session by the model of its fold."""
+    results = []
+    for i, fold in enumerate(folds):
+        x, y, w = matrix([s for s in every if not fold.left_out(s)], names, settings.evidence_bytes, seed)
+        flat = flatten(grow(x, y, w, recipe, columns_of, seed))
+        results += [judge(fold.name, s, flat, settings.params(), names) for s in own if fold.left_out(s)]
+        tell(f"fold {i + 1}/{len(folds)} {fold.name}: {len(y)} rows")
+    return results
+
+
+def positives(results):
+    table = collections.defaultdict(list)
+    for r in results:
+        if r.sample.client.positive:
+            table[r.sample.group if r.sample.source != "lab" else f"lab {r.sample.client.family}"].append(r.error)
+    return {k: np.array(v) for k, v in sorted(table.items())}
+
+
+def negatives(results):
+    """(false minutes, hours, sessions) by source and kind."""
+    table = collections.defaultdict(lambda: [0.0, 0.0, 0])
+    for r in results:
+        if not r.sample.client.positive:
+            row = table[f"{r.sample.source} {r.sample.client.family}"]
+            row[0] += r.counted_s / 60
+            row[1] += r.sample.client.other_s / 3600
+            row[2] += 1
+    return dict(sorted(table.items()))
+
+
+def summary(results):
+    """The numbers that choices are made on."""
+    good, bad = positives(results), negatives(results)
+    pooled = np.abs(np.concatenate([v for k, v in good.items() if k.startswith("requet")] or [np.zeros(0)]))
+    stops = [s for r in results for s in r.stops_s]
+    return {"requet_sessions": len(pooled), "requet_error_pct": pct(pooled.mean()) if len(pooled) else None,
+            "requet_within_10_pct": pct(np.mean(pooled <= 0.1)) if len(pooled) else None,
+            "stops": len(stops), "over_per_stop_s": float(np.median(stops)) if stops else None,
+            "error_pct": {k: pct(np.abs(v).mean()) for k, v in good.items()},
+            "false_min_per_h": {k: round(m / h, 2) for k, (m, h, _) in bad.items() if h}}
+
+
+def pct(share):
+    return round(100 * float(share), 1)

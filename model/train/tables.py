@@ -1,0 +1,143 @@
+"""The text of docs/accuracy.md. Numbers come from the judge's scorer; nothing is left out because it looks bad."""
+import math
+
+import recipe
+from artifact import fnv1a
+
+HEAD = """# Accuracy
+
+Written by `make accuracy`; do not edit. Every number comes from `streamguard analyze --json --model FOLD` (release binary) with a model that did not see
+what it is scored on, and from the judge's scorer. *Error* is |counted − true| / true of a session, a session is one labelled device of one capture;
+*false minutes* are minutes counted where nobody watched, per hour. In brackets: 95 % intervals (bootstrap over sessions; Wilson for shares; for false minutes
+the upper bound: exact Poisson on episodes × their length, or bootstrap if larger).
+
+Settings: {settings}. Artefact shipped: {size} bytes, fingerprint {fingerprint}.
+The session constants were chosen on our own laboratory's recordings and on the shape of the inner folds (Requet's groups were looked at while the
+allowance was designed, so its figures are slightly optimistic); forest size and weights by the same folds. See *When settings were fixed* below.
+"""
+
+FIXED = """## When settings were fixed
+* Evidence threshold, credit to the change point: first study on public captures, before any laboratory recording existed.
+* Allowance ∝ period²: on the laboratory's first two recordings (mix01, mix02) and run3's stops, checked not to worsen Requet.
+* Forest size, stratum cap, bias of the likelihood ratio: group-left-out on the same captures. No number was tuned on captures that judges hold back.
+"""
+
+PUBLIC_TARGETS = (
+    ("Requet pooled, mean error", "≤ 8 %", "≤ 5 %"), ("Requet pooled, sessions within 10 %", "≥ 80 %", "≥ 84 %"), ("Requet B2, mean error", "≤ 3 %", ""),
+    ("home video, mean error", "≤ 4 %", ""), ("idle, IoT, music, call, download, telemetry: false min", "0", ""), ("drive: false min/h", "≤ 2", ""),
+    ("over-count per stop or pause, median", "≤ 60 s", "≤ 45 s"))
+
+
+def f(value, digits=1):
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def table(head, rows):
+    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(str(c) for c in row) + " |" for row in rows), ""]
+
+
+def positive_rows(scores):
+    rows = []
+    for x in (x for score in scores for x in score["positive"] if x["source"] != "ALL"):
+        ci = x["error_ci95_pct"]
+        within = x["within_10_ci95_pct"]
+        over = x["over_per_stop_s"]
+        rows.append((x["source"], x["group"], x["sessions"], f(x["true_min"], 0), f(x["counted_min"], 0),
+                     f(x["mean_abs_error_pct"]) + " %" + (f" ({ci[0]:.1f}–{ci[1]:.1f})" if ci else ""), f(x["median_abs_error_pct"]) + " %",
+                     f"{x['within_10_pct']:.0f} % ({within[0]:.0f}–{within[1]:.0f})", x["stops"], f"{over[0]:.0f} / {over[1]:.0f} s" if over else "–"))
+    return rows
+
+
+def positive(scores):
+    return table(("source", "group", "n", "true min", "counted", "mean error", "median", "within 10 %", "stops", "over-count per stop, median / p90"), positive_rows(scores))
+
+
+def negative_rows(scores):
+    return [(x["source"], x["cls"], x["sessions"], f(x["hours"], 2), f(x["fp_min"]), f(x["fp_min_per_h"], 2), f(x["fp_min_per_h_ub95"], 2), x["episodes"])
+            for score in scores for x in score["negative"] if x["hours"] and not x["source"].startswith("ALL")]
+
+
+def negative(scores):
+    return table(("source", "class", "n", "hours", "false min", "false min/h", "≤ (95 %)", "episodes"), negative_rows(scores))
+
+
+def udp_share(sample, names):
+    x = sample.rows.x
+    down = x[:, names.index("down_bytes")].astype(float)
+    return float((x[:, names.index("udp_share")] * down).sum() / max(down.sum(), 1) / 1000)
+
+
+def transports(lines, own, names):
+    """TCP and QUIC apart, videos and negatives: a model that learnt the transport fails in two of the four."""
+    cells = {}
+    for sample in own:
+        key = (sample.recording.file, sample.client.address)
+        if key not in lines or sample.source in ("iot", "attacks"):
+            continue
+        share = udp_share(sample, names)
+        carrier = "TCP" if share < 0.1 else "QUIC / UDP" if share > 0.9 else "both"
+        cell = cells.setdefault((carrier, sample.source), {"errors": [], "minutes": 0.0, "hours": 0.0, "n": 0})
+        if sample.client.positive:
+            cell["errors"].append(abs(lines[key] - sample.client.watched_s) / sample.client.watched_s)
+        else:
+            cell["n"] += 1
+            cell["minutes"] += lines[key] / 60
+            cell["hours"] += sample.client.other_s / 3600
+    rows = []
+    for (carrier, source), c in sorted(cells.items()):
+        e = c["errors"]
+        rows.append((carrier, source, len(e), f(100 * sum(e) / len(e)) + " %" if e else "–", f"{100 * sum(x <= 0.1 for x in e) / len(e):.0f} %" if e else "–",
+                     c["n"], f(c["hours"], 2), f(c["minutes"] / c["hours"], 2) if c["hours"] else "–"))
+    return table(("carried by", "source", "videos n", "mean error", "within 10 %", "negatives n", "hours", "false min/h"), rows)
+
+
+def failures(lines, own):
+    rows = []
+    for s in own:
+        key = (s.recording.file, s.client.address)
+        if key not in lines:
+            continue
+        if s.client.positive:
+            error = (lines[key] - s.client.watched_s) / s.client.watched_s
+            if abs(error) > 0.25:
+                rows.append((abs(error), s.recording.file, s.client.address, s.client.family, f"{s.client.watched_s / 60:.1f}", f"{lines[key] / 60:.1f}", f"{100 * error:+.0f} %"))
+        elif lines[key] >= 60:
+            rows.append((math.inf, s.recording.file, s.client.address, s.client.family, "0", f"{lines[key] / 60:.1f}", "false"))
+    return table(("capture", "client", "kind", "true min", "counted", "error"), [r[1:] for r in sorted(rows, key=lambda r: (-r[0], r[1], r[2]))])
+
+
+def pooled(scores, source, group="ALL"):
+    return next((x for s in scores for x in s["positive"] if x["source"] == source and x["group"] == group), None)
+
+
+def false_minutes(scores, classes):
+    found = [x for s in scores for x in s["negative"] if x["cls"] in classes and x["fp_min"] is not None and not x["source"].startswith("ALL")]
+    return sum(x["fp_min"] for x in found), sum(x["hours"] for x in found)
+
+
+def targets(scores):
+    public = scores[:1]
+    requet, b2, home = pooled(public, "requet"), pooled(public, "requet", "B2"), pooled(public, "home")
+    quiet = false_minutes(public, ("idle", "iot", "music", "call", "download", "telemetry"))
+    drive = false_minutes(public, ("drive",))
+    lab = pooled(public, "lab")
+    reached = (f"{requet['mean_abs_error_pct']:.1f} %" if requet else "–", f"{requet['within_10_pct']:.0f} %" if requet else "–",
+               f"{b2['mean_abs_error_pct']:.1f} %" if b2 else "–", f"{home['mean_abs_error_pct']:.1f} %" if home else "–",
+               f"{quiet[0]:.1f} in {quiet[1]:.0f} h", f"{drive[0] / drive[1]:.2f}" if drive[1] else "–",
+               f"{lab['over_per_stop_s'][0]:.0f} s (n {lab['stops']})" if lab and lab["over_per_stop_s"] else "–")
+    return table(("goal", "reach", "aim", "here"), [(*t, r) for t, r in zip(PUBLIC_TARGETS, reached)])
+
+
+def document(report, own, names, shipped):
+    groups, sources, classes = (list(report[k].values()) for k in ("groups", "sources", "classes"))
+    settings = f"`model/train/recipe.py`: {recipe.FOREST}, {recipe.SETTINGS}"
+    lines = [HEAD.format(settings=settings, size=len(shipped), fingerprint=f"{fnv1a(shipped[:-8]):016x}")]
+    lines += ["## Goals\n", *targets(groups)]
+    lines += ["## Groups left out\n", "Each home file, Requet group, class of services, laboratory recording, and all IoT in turn. A kind of use that is left out here may "
+              "be in training from another source (our own recordings hold web, office, audio, search, downloads, calls).\n", *positive(groups), *negative(groups)]
+    lines += ["## TCP and QUIC apart (groups left out)\n", *transports(report["groups lines"], own, names)]
+    lines += ["## Whole sources left out\n", *positive(sources), *negative(sources)]
+    lines += ["## Kinds of use left out everywhere\n", "No recording of this kind, from any source, was in training.\n", *negative(classes)]
+    lines += ["## Failures (groups left out)\n", "Every video session more than 25 % off and every negative one with a minute or more.\n", *failures(report["groups lines"], own)]
+    lines += [FIXED]
+    return "\n".join(lines)

@@ -1,0 +1,103 @@
+"""The exporter's promises: the artefact decides as scikit-learn does, and the bytes come back as they went."""
+import pathlib
+import sys
+import unittest
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+import artifact
+import forest
+from session import Settings, counted
+
+RECIPE = {"cuts": 40, "leaf": 3, "leaves": 32, "depth": 9, "members": [("extra", 20, "all"), ("random", 10, "odd")]}
+
+
+def columns_of(which):
+    return list(range(6)) if which == "all" else [1, 3, 5]
+
+
+def example(seed=0, n=4000):
+    rng = np.random.RandomState(seed)
+    x = np.stack([rng.lognormal(8, 3, n), rng.randint(-1, 5, n), rng.randint(0, 1000, n), rng.lognormal(12, 4, n),
+                  np.zeros(n), rng.randint(0, 3, n)], axis=1)
+    x = np.minimum(x, 2**31 - 1).astype(np.int64).astype(np.int32)
+    y = ((x[:, 0] > 3000) ^ (x[:, 2] > 500) ^ (rng.rand(n) < 0.1)).astype(np.int8)
+    return x, y
+
+
+class Export(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        x, y = example()
+        cls.trained = forest.grow(x, y, np.ones(len(y)), RECIPE, columns_of, 3)
+        cls.flat = forest.flatten(cls.trained)
+
+    def rows_at_cuts(self):
+        """Rows whose every value is a cut point of its feature, or one beside it."""
+        rng, rows = np.random.RandomState(1), np.zeros((3000, 6), np.int64)
+        for j, cuts in enumerate(self.trained.cuts):
+            rows[:, j] = rng.choice(cuts, len(rows)) + rng.randint(-1, 2, len(rows))
+        return np.clip(rows, -2**31, 2**31 - 1).astype(np.int32)
+
+    def test_scores_are_within_one_256th_of_scikit_learn(self):
+        for x in (example(9)[0], self.rows_at_cuts()):
+            difference = np.abs(self.flat.walk(x) / 65535 - self.trained.probability(x))
+            self.assertLess(difference.max(), 1 / 256)
+
+    def test_each_tree_ends_in_the_leaf_scikit_learn_ends_in(self):
+        x = self.rows_at_cuts()
+        bins = forest.quantise(x, self.trained.cuts).astype(np.float32)
+        trees = [(t, columns) for model, columns in self.trained.members for t in model.estimators_]
+        for i, (tree, columns) in enumerate(trees):
+            one = forest.Flat(self.flat.cuts, [0], self.flat.nodes[self.flat.roots[i]:(list(self.flat.roots) + [None])[i + 1]], self.flat.depth)
+            expected = np.rint(255 * tree.predict_proba(bins[:, columns])[:, 1]) * 257
+            np.testing.assert_array_equal(one.walk(x), expected)
+
+    def test_the_artefact_reads_back_and_any_flipped_byte_is_noticed(self):
+        session = Settings().params()
+        data = artifact.pack(self.flat, 7, session, {"a": 1})
+        flat, schema, read, summary = artifact.unpack(data)
+        x = self.rows_at_cuts()
+        np.testing.assert_array_equal(flat.walk(x), self.flat.walk(x))
+        self.assertEqual((schema, read, summary), (7, session, {"a": 1}))
+        for at in range(0, len(data) - 8, 97):
+            bad = bytearray(data)
+            bad[at] ^= 0x10
+            self.assertRaises(artifact.ArtifactError, artifact.unpack, bytes(bad))
+
+    def test_the_same_seed_gives_the_same_bytes(self):
+        x, y = example()
+        again = forest.flatten(forest.grow(x, y, np.ones(len(y)), RECIPE, columns_of, 3))
+        self.assertEqual(artifact.pack(again, 7, {}, {}), artifact.pack(self.flat, 7, {}, {}))
+
+    def test_no_walk_can_leave_its_tree(self):
+        ends = [*self.flat.roots[1:], len(self.flat.nodes)]
+        for root, end in zip(self.flat.roots, ends):
+            for i, (_, bound, left) in enumerate(self.flat.nodes[root:end].tolist()):
+                self.assertTrue(left == i if bound == forest.LEAF else i < left < end - root - 1)
+
+
+class Sessions(unittest.TestCase):
+    def count(self, down, scores, **columns):
+        n = len(down)
+        column = lambda name, value: np.asarray(columns.get(name, np.full(n, value)))
+        return counted(Settings().params(), np.arange(n), np.asarray(scores), np.asarray(down), column("bursts", 5), column("period", 150))
+
+    def test_silence_inside_the_allowance_is_watched_and_credit_reaches_the_first_evidence(self):
+        down = [900_000, 0, 500_000, 0, 500_000, 0, 500_000] + [0] * 30
+        on = self.count(down, [62_000 if d else 0 for d in down])
+        self.assertEqual(on.tolist(), [True] * 20 + [False] * 17)
+
+    def test_no_evidence_is_never_watched(self):
+        self.assertFalse(self.count([19_999] * 100, [65_535] * 100).any())
+
+    def test_windows_that_look_like_something_else_end_a_session(self):
+        on = self.count([500_000] * 40, [62_000] * 20 + [1_000] * 20)
+        self.assertTrue(on[:20].all())
+        self.assertFalse(on[24:].any())
+
+
+if __name__ == "__main__":
+    unittest.main()
