@@ -12,12 +12,12 @@ TRANSPORT = ("udp_share", "udp_share_60")
 FOREST = {
     "cuts": 96,
     "leaf": 3,
-    "leaves": 360,
-    "depth": 20,
-    "members": [("extra", 15, "all"), ("random", 15, "all")],
+    "leaves": 128,
+    "depth": 16,
+    "members": [("extra", 40, "all"), ("random", 40, "all")],
 }
 
-SETTINGS = Settings(bias=-0.2)
+SETTINGS = Settings(bias=-0.3)
 
 
 def columns_of(names):
