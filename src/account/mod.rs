@@ -1,1 +1,120 @@
-//! Bytes and packets by client, peer, protocol, service and period.
+//! Bytes and packets by protocol, interval and conversation: what moved, as analysers count it.
+//!
+//! An [`Account`] is shown every frame once and keeps three kinds of tables, each of which can be left out: the
+//! protocol hierarchy, the intervals of time, and the conversations. They count what tshark counts
+//! (`io,phs`, `io,stat`, `conv`), to the byte; everything else that reports show (pairs, hosts) is derived from
+//! them when the report is written, so that a packet costs one look-up, not six.
+//!
+//! Every table has a named capacity. What does not fit is counted in a [`Rest`]: totals stay true, only the
+//! breakdown ends. Nothing here forgets by itself; periods and their roll-ups are the business of `history`.
+
+mod conversations;
+mod hierarchy;
+mod intervals;
+mod pairs;
+mod table;
+
+pub use conversations::{Conversation, Conversations, Ends, MAX_CONVERSATIONS, MAX_ETH_PAIRS, Transport};
+pub use hierarchy::{Hierarchy, MAX_PATHS, Node};
+pub use intervals::{Interval, Intervals, MAX_INTERVALS};
+pub use pairs::{Host, Hosts, Pairs};
+
+use std::ops::AddAssign;
+
+use crate::dissect::{Frame, Packet};
+use crate::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// Frames and their wire bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Count {
+    /// Frames.
+    pub frames: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// One frame.
+    #[inline]
+    pub fn add(&mut self, wire_len: u32) {
+        self.frames += 1;
+        self.bytes += u64::from(wire_len);
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_zero(&self) -> bool {
+        self.frames == 0
+    }
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+    }
+}
+
+/// What a full table could not list.
+pub type Rest = Count;
+
+/// Which tables to keep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Width of the intervals; `None` for none.
+    pub interval: Option<Duration>,
+    /// Conversations, pairs and hosts.
+    pub conversations: Option<Seed>,
+}
+
+/// Secret or constant that the hash tables start from: secret where strangers choose addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seed(pub u64);
+
+/// The books of one capture.
+#[derive(Debug)]
+pub struct Account {
+    hierarchy: Hierarchy,
+    intervals: Option<Intervals>,
+    conversations: Option<Conversations>,
+}
+
+impl Account {
+    /// Empty books.
+    pub fn new(wanted: Wanted) -> Self {
+        Self {
+            hierarchy: Hierarchy::new(),
+            intervals: wanted.interval.map(Intervals::new),
+            conversations: wanted.conversations.map(Conversations::new),
+        }
+    }
+
+    /// Counts a frame, which was dissected as `packet`.
+    #[inline]
+    pub fn observe(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
+        let shape = self.hierarchy.observe(packet.path, packet.wire_len);
+        if let Some(intervals) = &mut self.intervals {
+            intervals.observe(packet.at, packet.wire_len);
+        }
+        if let Some(conversations) = &mut self.conversations {
+            conversations.observe(frame, packet, shape);
+        }
+    }
+
+    /// Frames by protocol.
+    pub fn hierarchy(&self) -> &Hierarchy {
+        &self.hierarchy
+    }
+
+    /// Frames by time, if they were kept.
+    pub fn intervals(&self) -> Option<&Intervals> {
+        self.intervals.as_ref()
+    }
+
+    /// Frames by who talks to whom, if they were kept.
+    pub fn conversations(&self) -> Option<&Conversations> {
+        self.conversations.as_ref()
+    }
+}

@@ -1,5 +1,6 @@
 //! Internet layer: IPv4, IPv6 with its extension headers, and the protocols that carry IP again.
 
+use super::headers::{Header, IpVersion};
 use super::path::Proto;
 use super::walk::{Layer, Walk};
 use super::{Fragment, Ip, Net, Reason, Transport};
@@ -34,7 +35,10 @@ impl<'a> Walk<'a> {
             return self.ipv6();
         }
         let len = self.claim(Proto::Ip, usize::from(u16::from_be_bytes([l0, l1])));
-        let (src, dst) = (Addr::from_v4([a, b, c, d]), Addr::from_v4([e, f, g, h]));
+        let src = Addr::from_v4([a, b, c, d]);
+        let dst = Addr::from_v4(
+            if header_len > 20 { self.last_hop(header_len) } else { None }.unwrap_or([e, f, g, h]),
+        );
         self.found(Ip { src, dst, protocol, len, ttl, fragment });
         if first >> 4 != 4 || header_len < 20 || header_len > len as usize {
             return self.stop(Proto::Ip, Reason::Length);
@@ -43,7 +47,28 @@ impl<'a> Walk<'a> {
         if self.at > self.data.len() {
             return self.cut(Proto::Ip, 0);
         }
+        self.note(|| Header::Ip { version: IpVersion::V4, src, dst });
         self.carried(protocol, fragment)
+    }
+
+    /// The last address of a source route (RFC 791 §3.1): there the packet is going, whatever the header says.
+    #[cold]
+    fn last_hop(&self, header_len: usize) -> Option<[u8; 4]> {
+        let mut options = self.rest().get(20..header_len)?;
+        while let [kind, after @ ..] = options {
+            let len = match (kind, after.first()) {
+                (0, _) | (_, None) => return None,
+                (1, _) => 1,
+                (_, Some(&len)) => usize::from(len),
+            };
+            if matches!(kind, 131 | 137) {
+                let pointer = usize::from(*after.get(1)?);
+                let valid = pointer >= 4 && pointer % 4 == 0 && pointer <= len;
+                return if valid { options.get(..len)?.last_chunk().copied() } else { None };
+            }
+            options = options.get(len.max(1)..)?;
+        }
+        None
     }
 
     /// The IP length to believe: as claimed, but never more than the frame has on the wire, and all that is left
@@ -108,7 +133,9 @@ impl<'a> Walk<'a> {
             return self.stop(Proto::Ipv6, Reason::Length);
         }
         self.at += 40;
+        let header = || Header::Ip { version: IpVersion::V6, src: ip.src, dst: ip.dst };
         if matches!(next, 6 | 17 | 58) {
+            self.note(header);
             return self.carried(next, Fragment::Whole);
         }
         let mut reached = (next, Fragment::Whole);
@@ -117,6 +144,9 @@ impl<'a> Walk<'a> {
             (ip.protocol, ip.fragment) = reached;
         }
         complete?;
+        if reached.1 != Fragment::Later {
+            self.note(header);
+        }
         self.carried(reached.0, reached.1)
     }
 
@@ -180,6 +210,12 @@ impl<'a> Walk<'a> {
             137 => return Some(Layer::EtherType(0x8847)),
             // No next header (RFC 8200 §4.7).
             59 => return None,
+            136 => {
+                if let Some(&[s0, s1, d0, d1, ..]) = self.rest().first_chunk::<8>() {
+                    let (src_port, dst_port) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+                    self.note(|| Header::Udp { src_port, dst_port });
+                }
+            }
             _ => {}
         }
         if self.rest().is_empty() { self.cut(proto, 1) } else { self.enter(proto).and(None) }

@@ -2,6 +2,7 @@
 
 use etherparse::SingleVlanHeaderSlice;
 
+use super::headers::Header;
 use super::path::Proto;
 use super::walk::{Layer, Walk};
 use super::{Arp, Ether, Net, Reason};
@@ -15,8 +16,9 @@ impl<'a> Walk<'a> {
     pub(super) fn ethernet(&mut self) -> Option<Layer> {
         let header: &[u8; 14] = self.open(Proto::Eth)?;
         let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
+        let (dst, src) = (MacAddr([d0, d1, d2, d3, d4, d5]), MacAddr([s0, s1, s2, s3, s4, s5]));
+        self.note(|| Header::Eth { src, dst });
         if self.packet.ether.is_none() && matches!(self.packet.net, Net::None) {
-            let (dst, src) = (MacAddr([d0, d1, d2, d3, d4, d5]), MacAddr([s0, s1, s2, s3, s4, s5]));
             self.packet.ether = Some(Ether { src, dst, vlan: 0 });
         }
         self.at += 14;

@@ -12,6 +12,7 @@ use crate::time::Moment;
 
 pub mod dhcp;
 pub mod dns;
+mod headers;
 pub mod hostname;
 pub mod http;
 mod ip;
@@ -23,6 +24,7 @@ pub mod trace;
 mod transport;
 mod walk;
 
+pub use headers::{Header, Headers, IpVersion, MAX_HEADERS, headers};
 pub use path::{MAX_LAYERS, Path, Proto};
 
 use walk::{Layer, Walk};

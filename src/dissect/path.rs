@@ -86,6 +86,13 @@ impl Path {
         Self(self.0 >> 8)
     }
 
+    /// The outermost `len` layers.
+    #[must_use]
+    pub const fn ancestor(self, len: usize) -> Self {
+        let deeper = self.len().saturating_sub(len);
+        if deeper >= MAX_LAYERS { Self::EMPTY } else { Self(self.0 >> (8 * deeper)) }
+    }
+
     /// The innermost layer.
     pub fn leaf(self) -> Option<Proto> {
         proto_of(self.0 as u8)
@@ -149,6 +156,8 @@ mod tests {
         }
         assert_eq!((path.to_string().as_str(), path.len()), ("eth:ip:udp:quic", 4));
         assert_eq!(path.parent().to_string(), "eth:ip:udp");
+        assert_eq!((path.ancestor(2).to_string().as_str(), path.ancestor(9)), ("eth:ip", path));
+        assert!(path.ancestor(0).is_empty());
         assert_eq!(path.leaf(), Some(Proto::Quic));
         let full = (0..40).fold(Path::EMPTY, |path, _| path.push(Proto::Data));
         assert_eq!((full.len(), full.is_full()), (MAX_LAYERS, true));

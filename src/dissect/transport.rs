@@ -2,6 +2,7 @@
 
 use etherparse::{TcpOptionElement, TcpOptionsIterator};
 
+use super::headers::Header;
 use super::path::Proto;
 use super::walk::{Layer, Walk};
 use super::{Reason, Tcp, Transport, tcp_flags};
@@ -34,6 +35,10 @@ impl<'a> Walk<'a> {
         tcp.payload_len = self.wire_left_u32();
         self.payload();
         self.carry(Transport::Tcp(tcp));
+        if self.at > self.data.len() {
+            return self.cut(Proto::Tcp, 0);
+        }
+        self.note(|| Header::Tcp(tcp));
         None
     }
 
@@ -41,13 +46,15 @@ impl<'a> Walk<'a> {
     pub(super) fn udp(&mut self) -> Option<Layer> {
         let header: &[u8; 8] = self.open(Proto::Udp)?;
         let [s0, s1, d0, d1, l0, l1, _, _] = *header;
-        // 0 is a jumbogram (RFC 2675) or segmentation offload: the length is the IP layer's.
-        match usize::from(u16::from_be_bytes([l0, l1])) {
-            0 => {}
-            1..8 => {
+        let len = usize::from(u16::from_be_bytes([l0, l1]));
+        // A jumbogram (RFC 2675): the length is the IP layer's.
+        let jumbo = len == 0 && self.packet.path.parent().leaf() == Some(Proto::Ipv6);
+        match len {
+            0..8 if !jumbo => {
                 self.stop::<()>(Proto::Udp, Reason::Length);
             }
-            len => {
+            0 => {}
+            _ => {
                 if !self.limit(len) {
                     self.stop::<()>(Proto::Udp, Reason::Length);
                 }
@@ -57,6 +64,10 @@ impl<'a> Walk<'a> {
         let (src_port, dst_port) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
         self.payload();
         self.carry(Transport::Udp { src_port, dst_port, payload_len: self.wire_left_u32() });
+        if len < 8 && !jumbo {
+            return None;
+        }
+        self.note(|| Header::Udp { src_port, dst_port });
         let (low, high) = (src_port.min(dst_port), src_port.max(dst_port));
         if is_tunnel(low) {
             self.udp_tunnel(low)

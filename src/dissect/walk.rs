@@ -6,6 +6,7 @@
 //! up to the captured end only. A header that crosses the captured end is `Truncated`, one that crosses the wire
 //! end is lying (`Length`).
 
+use super::headers::{Header, Headers};
 use super::path::{Path, Proto};
 use super::{Frame, Malformed, Net, Packet, Reason, Transport};
 
@@ -33,6 +34,14 @@ pub(super) struct Walk<'a> {
     /// Offset where the innermost enclosing payload ends on the wire.
     pub(super) wire_end: usize,
     pub(super) packet: Packet<'a>,
+    pub(super) log: Log,
+}
+
+/// Whether each header's ends are listed on the way (see [`super::headers`]).
+#[expect(clippy::large_enum_variant, reason = "lives on the stack, once")]
+pub(super) enum Log {
+    Off,
+    On(Headers),
 }
 
 impl<'a> Walk<'a> {
@@ -49,7 +58,7 @@ impl<'a> Walk<'a> {
             malformed: None,
         };
         let wire_end = (frame.wire_len as usize).max(frame.data.len());
-        Self { data: frame.data, at: 0, wire_end, packet }
+        Self { data: frame.data, at: 0, wire_end, packet, log: Log::Off }
     }
 
     /// Adds a layer to the path; `None` when there are too many.
@@ -60,6 +69,14 @@ impl<'a> Walk<'a> {
         }
         self.packet.path = self.packet.path.push(proto);
         Some(())
+    }
+
+    /// Lists a header, if they are listed.
+    #[inline]
+    pub(super) fn note(&mut self, header: impl FnOnce() -> Header) {
+        if let Log::On(headers) = &mut self.log {
+            headers.push(header());
+        }
     }
 
     /// Records why the walk ends here; always `None`, to be returned. The first finding stands.
