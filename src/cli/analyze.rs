@@ -9,14 +9,21 @@ use std::sync::Arc;
 use argh::FromArgs;
 
 use super::Failure;
+use crate::account::{Account, Seed, Wanted};
 use crate::engine::{Engine, FILE_SEED, Model, Output, Settings, Verdict};
 use crate::lan::{Identify, Vantage};
 use crate::net::Prefix;
 use crate::os::files::{CaptureReader, read_bounded};
-use crate::report::clients::{Collector, KeepWindows, write_text};
-use crate::report::{Document, SCHEMA};
+use crate::report::clients::{Collector, KeepWindows};
+use crate::time::Duration;
 use crate::watch::Sensitivity;
 use crate::window::window_start;
+
+mod output;
+mod selection;
+
+use output::{Form, Results};
+use selection::{Report, Selection};
 
 /// say who watched how much, and what else moved, in captures
 #[derive(FromArgs, Debug)]
@@ -31,9 +38,13 @@ pub(super) struct Args {
     /// what a client is: mac (default) or ip
     #[argh(option, default = "Identify::Mac", from_str_fn(identify))]
     identify: Identify,
-    /// reports, comma separated or repeated: summary (default) clients windows
+    /// reports, comma separated or repeated: summary (default) clients windows protocols intervals conversations pairs
+    /// hosts, or all
     #[argh(option)]
     report: Vec<String>,
+    /// width of the intervals in seconds, 10 by default
+    #[argh(option, default = "Duration::from_secs(10)", from_str_fn(interval))]
+    interval: Duration,
     /// how eager to count: low, normal (default), high
     #[argh(option, default = "Sensitivity::Normal", from_str_fn(sensitivity))]
     sensitivity: Sensitivity,
@@ -43,6 +54,9 @@ pub(super) struct Args {
     /// one JSON document
     #[argh(switch)]
     json: bool,
+    /// comma-separated values, one section per report
+    #[argh(switch)]
+    csv: bool,
     /// print each window as it closes
     #[argh(switch)]
     follow: bool,
@@ -56,32 +70,15 @@ pub(super) fn identify(text: &str) -> Result<Identify, String> {
     }
 }
 
+fn interval(text: &str) -> Result<Duration, String> {
+    let width = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    width
+        .filter(|width| *width >= Duration::from_micros(1))
+        .ok_or_else(|| format!("`{text}` is not a number of seconds from 0.000001 on"))
+}
+
 fn sensitivity(text: &str) -> Result<Sensitivity, String> {
     Sensitivity::from_str(text).map_err(|()| format!("`{text}` is none of low, normal, high"))
-}
-
-/// The reports that can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Report {
-    Summary,
-    Clients,
-    Windows,
-}
-
-fn reports(asked: &[String]) -> Result<Vec<Report>, Failure> {
-    let mut list = Vec::new();
-    for name in asked.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty()) {
-        list.push(match name {
-            "summary" => Report::Summary,
-            "clients" => Report::Clients,
-            "windows" => Report::Windows,
-            _ => return Err(Failure::new(format!("--report: there is no report `{name}`"))),
-        });
-    }
-    if list.is_empty() {
-        list.push(Report::Summary);
-    }
-    Ok(list)
 }
 
 /// Where packets are looked at from, as `--lan` and `--identify` say.
@@ -98,9 +95,30 @@ pub(super) fn model(path: Option<&PathBuf>) -> Result<Model, Failure> {
         .map_err(|error| Failure::new(format!("{}: {}", path.display(), Failure::from_error(&error))))
 }
 
+/// The books that the reports need.
+fn account(args: &Args, selection: &Selection) -> Option<Account> {
+    selection.accounts().then(|| {
+        Account::new(Wanted {
+            interval: selection.has(Report::Intervals).then_some(args.interval),
+            // A constant: the same capture gives the same report.
+            conversations: selection.conversations().then_some(Seed(0)),
+        })
+    })
+}
+
+fn form(args: &Args) -> Result<Form, Failure> {
+    match (args.json, args.csv) {
+        (true, true) => Err(Failure::new("analyze: either --json or --csv")),
+        (true, false) => Ok(Form::Json),
+        (false, true) => Ok(Form::Csv),
+        (false, false) => Ok(Form::Text),
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let inputs = super::captures("analyze", &args.files)?;
-    let reports = reports(&args.report)?;
+    let selection = Selection::parse(&args.report)?;
+    let form = form(args)?;
     let settings = Settings {
         vantage: vantage(&args.lan),
         identify: args.identify,
@@ -110,14 +128,18 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
     let mut engine = Engine::new(settings);
-    let keep = if reports.contains(&Report::Windows) { KeepWindows::All } else { KeepWindows::No };
+    let mut account = account(args, &selection);
+    let keep = if selection.has(Report::Windows) { KeepWindows::All } else { KeepWindows::No };
     let mut collector = Collector::new(keep);
     let mut out = BufWriter::new(io::stdout().lock());
     let mut follow = args.follow.then(Follow::default);
     loop {
         match reader.next() {
             Ok(Some(frame)) => {
-                engine.handle_frame(&frame);
+                let (packet, _) = engine.handle_frame(&frame);
+                if let Some(account) = &mut account {
+                    account.observe(&frame, &packet);
+                }
             }
             Ok(None) => break,
             Err(error) => {
@@ -131,16 +153,13 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     drain(&mut engine, &mut collector, &mut follow, &mut out)?;
     let files = inputs.iter().map(|path| path.display().to_string()).collect();
     let capture = collector.capture(&engine, files, reader.damage());
-    explain_no_lan(&engine, args);
-    let clients = collector.clients(&engine);
-    if args.json {
-        let listed = !reports.is_empty();
-        let document = Document { schema: SCHEMA, capture, clients: listed.then_some(clients) };
-        serde_json::to_writer(&mut out, &document).map_err(io::Error::from)?;
-        writeln!(out)?;
-    } else {
-        write_text(&mut out, &capture, &clients)?;
+    if selection.clients() {
+        explain_no_lan(&engine, args);
     }
+    let clients = if selection.clients() { collector.clients(&engine) } else { Vec::new() };
+    let first = engine.seen().first.unwrap_or_default();
+    let results = Results { selection: &selection, capture, clients, account: account.as_ref(), first };
+    results.write(form, &mut out)?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

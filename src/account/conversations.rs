@@ -1,0 +1,508 @@
+//! Who talks to whom: Ethernet, IP, TCP and UDP conversations from one look-up per packet.
+//!
+//! A row is one pair of addresses with its ports. The IP conversations are sums of rows, made when they are asked
+//! for, so they cost a packet nothing. Which packets count follows Wireshark's taps:
+//!
+//! * each header of a frame counts the whole frame, inside tunnels too, but not those quoted in ICMP errors;
+//! * the first packet decides which end is *a*;
+//! * a TCP conversation ends where a SYN with another sequence number reuses its ports;
+//! * headers that cannot be believed (a length below the minimum, options cut off) do not count.
+//!
+//! A full table goes on for [`PAIR_RESERVE`] rows that sum up all further ports of a pair of addresses; only what
+//! finds no room there either is [`Rest`].
+
+use crate::dissect::{
+    Fragment, Frame, Header, IpVersion, Packet, Tcp, Transport as Carried, headers, tcp_flags,
+};
+use crate::net::{Addr, Endpoint, MacAddr};
+use crate::time::Moment;
+
+use super::hierarchy::{Depth, Link, Shape};
+use super::pairs::{Hosts, Pairs};
+use super::table::{Key, Row, Sender, Table, fold};
+use super::{Count, Rest, Seed};
+
+/// Rows of IPv4; 33 MB if a flood fills them. IPv6 has as many.
+pub const MAX_CONVERSATIONS: usize = 1 << 19;
+/// Rows for the pairs of a full table.
+const PAIR_RESERVE: usize = 1 << 16;
+/// Pairs of Ethernet addresses.
+pub const MAX_ETH_PAIRS: usize = 1 << 16;
+
+/// What a row counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Transport {
+    /// A TCP conversation.
+    Tcp,
+    /// A UDP conversation.
+    Udp,
+    /// IP packets with neither: other protocols, and fragments after the first.
+    Other,
+    /// All that came after the table was full, whatever it was.
+    Further,
+    /// TCP whose IP header was counted already.
+    TcpOnly,
+    /// UDP whose IP header was counted already or does not count.
+    UdpOnly,
+}
+
+impl Transport {
+    /// Whether such a row counts for the pair of IP addresses.
+    pub(super) const fn counts_ip(self) -> bool {
+        match self {
+            Self::Tcp | Self::Udp | Self::Other | Self::Further => true,
+            Self::TcpOnly | Self::UdpOnly => false,
+        }
+    }
+}
+
+/// The two ends of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Ethernet addresses.
+    Eth(MacAddr, MacAddr),
+    /// IP addresses.
+    Ip(IpVersion, Addr, Addr),
+    /// With ports.
+    Ports(Transport, Endpoint, Endpoint),
+}
+
+/// One conversation. `a` sent the first packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// Between whom.
+    pub ends: Ends,
+    /// What `a` sent.
+    pub ab: Count,
+    /// What `b` sent.
+    pub ba: Count,
+    /// Earliest frame.
+    pub first: Moment,
+    /// Latest frame.
+    pub last: Moment,
+}
+
+/// An Ethernet pair.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MacPair {
+    a: MacAddr,
+    b: MacAddr,
+}
+
+impl Key for MacPair {
+    #[inline]
+    fn sender(&self, other: &Self) -> Option<Sender> {
+        if self.a == other.a && self.b == other.b {
+            Some(Sender::A)
+        } else if self.a == other.b && self.b == other.a {
+            Some(Sender::B)
+        } else {
+            None
+        }
+    }
+
+    fn hash(&self, seed: Seed) -> u64 {
+        let word = |MacAddr([a, b, c, d, e, f]): MacAddr| u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        fold(word(self.a) ^ spread(seed), word(self.b) ^ spread(seed))
+    }
+}
+
+/// The seed, with both halves busy.
+const fn spread(seed: Seed) -> u64 {
+    seed.0 ^ 0x9e37_79b9_7f4a_7c15
+}
+
+/// Address and ports, IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key4 {
+    pub(super) a: [u8; 4],
+    pub(super) b: [u8; 4],
+    pub(super) a_port: u16,
+    pub(super) b_port: u16,
+    pub(super) transport: Transport,
+}
+
+/// Address and ports, IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key6 {
+    pub(super) a: [u8; 16],
+    pub(super) b: [u8; 16],
+    pub(super) a_port: u16,
+    pub(super) b_port: u16,
+    pub(super) transport: Transport,
+}
+
+impl Key for Key4 {
+    #[inline]
+    fn sender(&self, other: &Self) -> Option<Sender> {
+        if self == other {
+            Some(Sender::A)
+        } else if self.a == other.b
+            && self.b == other.a
+            && self.a_port == other.b_port
+            && self.b_port == other.a_port
+            && self.transport == other.transport
+        {
+            Some(Sender::B)
+        } else {
+            None
+        }
+    }
+
+    #[inline]
+    fn hash(&self, seed: Seed) -> u64 {
+        let seed = spread(seed) ^ u64::from(self.transport as u8) << 56;
+        let word = |addr: [u8; 4], port: u16| u64::from(u32::from_le_bytes(addr)) << 16 | u64::from(port);
+        fold(word(self.a, self.a_port) ^ seed, word(self.b, self.b_port) ^ seed)
+    }
+}
+
+impl Key for Key6 {
+    #[inline]
+    fn sender(&self, other: &Self) -> Option<Sender> {
+        if self == other {
+            Some(Sender::A)
+        } else if self.a == other.b
+            && self.b == other.a
+            && self.a_port == other.b_port
+            && self.b_port == other.a_port
+            && self.transport == other.transport
+        {
+            Some(Sender::B)
+        } else {
+            None
+        }
+    }
+
+    #[inline]
+    fn hash(&self, seed: Seed) -> u64 {
+        let seed = spread(seed) ^ u64::from(self.transport as u8) << 56;
+        let word = |addr: &[u8; 16], port: u16| {
+            let (high, low) = (u128::from_le_bytes(*addr) >> 64, u128::from_le_bytes(*addr));
+            fold(high as u64 ^ seed, low as u64 ^ seed.rotate_left(32)) ^ u64::from(port)
+        };
+        fold(word(&self.a, self.a_port) ^ seed, word(&self.b, self.b_port) ^ seed)
+    }
+}
+
+/// How to make keys of one address family.
+pub(super) trait IpKey: Key {
+    fn new(src: (Addr, u16), dst: (Addr, u16), transport: Transport) -> Self;
+    fn ends(&self) -> (Endpoint, Endpoint);
+    fn transport(&self) -> Transport;
+}
+
+impl IpKey for Key4 {
+    #[inline]
+    fn new((src, a_port): (Addr, u16), (dst, b_port): (Addr, u16), transport: Transport) -> Self {
+        Self { a: low4(&src), b: low4(&dst), a_port, b_port, transport }
+    }
+
+    fn ends(&self) -> (Endpoint, Endpoint) {
+        let end = |addr, port| Endpoint { addr: Addr::from_v4(addr), port };
+        (end(self.a, self.a_port), end(self.b, self.b_port))
+    }
+
+    fn transport(&self) -> Transport {
+        self.transport
+    }
+}
+
+impl IpKey for Key6 {
+    #[inline]
+    fn new((src, a_port): (Addr, u16), (dst, b_port): (Addr, u16), transport: Transport) -> Self {
+        Self { a: *src.octets(), b: *dst.octets(), a_port, b_port, transport }
+    }
+
+    fn ends(&self) -> (Endpoint, Endpoint) {
+        let end = |addr, port| Endpoint { addr: Addr::from_v6(addr), port };
+        (end(self.a, self.a_port), end(self.b, self.b_port))
+    }
+
+    fn transport(&self) -> Transport {
+        self.transport
+    }
+}
+
+#[inline]
+fn low4(addr: &Addr) -> [u8; 4] {
+    let [.., a, b, c, d] = *addr.octets();
+    [a, b, c, d]
+}
+
+/// One header pair to count.
+#[derive(Clone, Copy)]
+struct Talk<'a> {
+    src: (Addr, u16),
+    dst: (Addr, u16),
+    transport: Transport,
+    at: Moment,
+    wire_len: u32,
+    /// The TCP header, if its length is known: fragments do not tell theirs.
+    tcp: Option<&'a Tcp>,
+}
+
+/// The rows of one address family.
+#[derive(Debug)]
+pub(super) struct Family<K> {
+    table: Table<K>,
+    /// Rows with the reserve.
+    limit: usize,
+    /// By transport, what found no room.
+    rests: [Rest; 3],
+}
+
+/// Bits of a row's state: the initial sequence number of this end is known.
+const SEQ_KNOWN: [u8; 2] = [1, 2];
+
+impl<K: IpKey> Family<K> {
+    fn new(room: Room, seed: Seed) -> Self {
+        let limit = room.rows + room.reserve;
+        Self { table: Table::new(room.rows, seed), limit, rests: [Rest::default(); 3] }
+    }
+
+    #[inline]
+    fn count(&mut self, talk: &Talk<'_>) {
+        let key = K::new(talk.src, talk.dst, talk.transport);
+        let Some((row, sender)) = self.table.entry(&key, talk.at) else {
+            return self.count_further(talk);
+        };
+        let Some(tcp) = talk.tcp else { return row.add(sender, talk.at, talk.wire_len) };
+        // (RFC 9293 §3.4) The same ports again, for another connection.
+        let opens = tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
+        let side = sender as usize;
+        if opens && row.state & SEQ_KNOWN[side] != 0 && row.numbers[side] != tcp.seq {
+            match self.table.supersede(&key, talk.at) {
+                Some((row, sender)) => open(row, sender, talk, tcp),
+                None => self.count_further(talk),
+            }
+            return;
+        }
+        open(row, sender, talk, tcp);
+    }
+
+    /// The table is full: the pair of addresses may have a row, or get one of the reserve.
+    #[cold]
+    fn count_further(&mut self, talk: &Talk<'_>) {
+        self.table.extend_limit(self.limit);
+        match talk.transport {
+            Transport::Tcp | Transport::TcpOnly => self.rests[0].add(talk.wire_len),
+            Transport::Udp | Transport::UdpOnly => self.rests[1].add(talk.wire_len),
+            Transport::Other | Transport::Further => self.rests[2].add(talk.wire_len),
+        }
+        if matches!(talk.transport, Transport::TcpOnly | Transport::UdpOnly) {
+            return;
+        }
+        let key = K::new((talk.src.0, 0), (talk.dst.0, 0), Transport::Further);
+        match self.table.entry(&key, talk.at) {
+            Some((row, sender)) => row.add(sender, talk.at, talk.wire_len),
+            None => self.table.miss(talk.wire_len),
+        }
+    }
+}
+
+/// Counts a segment and learns the initial sequence numbers that later SYNs are compared with.
+#[inline]
+fn open<K: Key>(row: &mut Row<K>, sender: Sender, talk: &Talk<'_>, tcp: &Tcp) {
+    let (side, other) = (sender as usize, 1 - sender as usize);
+    let known = SEQ_KNOWN[side] | SEQ_KNOWN[other];
+    if row.state & known != known || tcp.flags & tcp_flags::SYN != 0 {
+        let acks = tcp.flags & tcp_flags::ACK != 0;
+        let syn = tcp.flags & tcp_flags::SYN != 0;
+        if row.state & SEQ_KNOWN[side] == 0 {
+            row.numbers[side] = if syn { tcp.seq } else { tcp.seq.wrapping_sub(1) };
+        } else if syn && acks {
+            row.numbers[side] = tcp.seq;
+        }
+        row.state |= SEQ_KNOWN[side];
+        if acks && row.state & SEQ_KNOWN[other] == 0 {
+            row.numbers[other] = tcp.ack.wrapping_sub(1);
+            row.state |= SEQ_KNOWN[other];
+        }
+    }
+    row.add(sender, talk.at, talk.wire_len);
+}
+
+/// All conversations.
+#[derive(Debug)]
+pub struct Conversations {
+    eth: Table<MacPair>,
+    pub(super) v4: Family<Key4>,
+    pub(super) v6: Family<Key6>,
+}
+
+/// How many rows a family may have.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    pub(super) rows: usize,
+    /// More, for pairs of addresses only, once the others are used up.
+    pub(super) reserve: usize,
+}
+
+impl Conversations {
+    pub(super) fn new(seed: Seed) -> Self {
+        Self::with_room(Room { rows: MAX_CONVERSATIONS, reserve: PAIR_RESERVE }, seed)
+    }
+
+    pub(super) fn with_room(room: Room, seed: Seed) -> Self {
+        Self {
+            eth: Table::new(MAX_ETH_PAIRS.min(room.rows), seed),
+            v4: Family::new(room, seed),
+            v6: Family::new(room, seed),
+        }
+    }
+
+    #[inline]
+    pub(super) fn observe(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, shape: Shape) {
+        if shape.depth == Depth::Nested || packet.malformed.is_some() {
+            return self.observe_headers(frame);
+        }
+        if let (Link::Ethernet, Some(ether)) = (shape.link, packet.ether) {
+            self.count_eth(MacPair { a: ether.src, b: ether.dst }, packet.at, packet.wire_len);
+        }
+        let (Some(version), Some(ip)) = (shape.ip, packet.ip()) else { return };
+        let (transport, tcp) = match &packet.transport {
+            Carried::Tcp(tcp) => (Transport::Tcp, (ip.fragment == Fragment::Whole).then_some(tcp)),
+            Carried::Udp { .. } => (Transport::Udp, None),
+            Carried::Icmp { .. } | Carried::Other(_) | Carried::None => (Transport::Other, None),
+        };
+        // A later fragment of IPv6 has no header that anybody could answer to.
+        if version == IpVersion::V6 && ip.fragment == Fragment::Later {
+            return;
+        }
+        let (src_port, dst_port) = packet.ports();
+        let talk = Talk {
+            src: (ip.src, src_port),
+            dst: (ip.dst, dst_port),
+            transport,
+            at: packet.at,
+            wire_len: packet.wire_len,
+            tcp,
+        };
+        self.count_ip(version, &talk);
+    }
+
+    #[inline]
+    fn count_ip(&mut self, version: IpVersion, talk: &Talk<'_>) {
+        match version {
+            IpVersion::V4 => self.v4.count(talk),
+            IpVersion::V6 => self.v6.count(talk),
+        }
+    }
+
+    fn count_eth(&mut self, pair: MacPair, at: Moment, wire_len: u32) {
+        match self.eth.entry(&pair, at) {
+            Some((row, sender)) => row.add(sender, at, wire_len),
+            None => self.eth.miss(wire_len),
+        }
+    }
+
+    /// Tunnels and frames that lie: header by header.
+    #[inline(never)]
+    fn observe_headers(&mut self, frame: &Frame<'_>) {
+        let listed = headers(frame);
+        let (at, wire_len) = (frame.at, frame.wire_len);
+        // The IP header that a transport belongs to, and whether it was counted with one.
+        let mut ip: Option<(IpVersion, Addr, Addr)> = None;
+        let mut pending = false;
+        for header in listed.as_slice() {
+            let (src_port, dst_port, transport, tcp) = match *header {
+                Header::Eth { src, dst } => {
+                    self.count_eth(MacPair { a: src, b: dst }, at, wire_len);
+                    continue;
+                }
+                Header::Ip { version, src, dst } => {
+                    if let (true, Some(bare)) = (pending, ip) {
+                        self.count_bare(bare, at, wire_len);
+                    }
+                    (ip, pending) = (Some((version, src, dst)), true);
+                    continue;
+                }
+                Header::Tcp(ref tcp) => {
+                    let transport = if pending { Transport::Tcp } else { Transport::TcpOnly };
+                    (tcp.src_port, tcp.dst_port, transport, Some(tcp))
+                }
+                Header::Udp { src_port, dst_port } => {
+                    (src_port, dst_port, if pending { Transport::Udp } else { Transport::UdpOnly }, None)
+                }
+            };
+            let Some((version, src, dst)) = ip else { continue };
+            pending = false;
+            let (src, dst) = ((src, src_port), (dst, dst_port));
+            self.count_ip(version, &Talk { src, dst, transport, at, wire_len, tcp });
+        }
+        if let (true, Some(bare)) = (pending, ip) {
+            self.count_bare(bare, at, wire_len);
+        }
+    }
+
+    /// An IP header without ports.
+    fn count_bare(&mut self, (version, src, dst): (IpVersion, Addr, Addr), at: Moment, wire_len: u32) {
+        let (src, dst) = ((src, 0), (dst, 0));
+        self.count_ip(version, &Talk { src, dst, transport: Transport::Other, at, wire_len, tcp: None });
+    }
+
+    /// Ethernet conversations, in order of appearance.
+    pub fn eth(&self) -> impl Iterator<Item = Conversation> {
+        self.eth.rows().iter().map(|row| conversation(row, Ends::Eth(row.key.a, row.key.b)))
+    }
+
+    /// TCP or UDP conversations, IPv4 before IPv6, in order of appearance.
+    pub fn ports(&self, wanted: Transport) -> impl Iterator<Item = Conversation> {
+        self.v4.ports(wanted).chain(self.v6.ports(wanted))
+    }
+
+    /// Pairs of IP addresses.
+    pub fn ip(&self, version: IpVersion) -> Pairs {
+        Pairs::of(self, version)
+    }
+
+    /// Addresses.
+    pub fn hosts(&self) -> Hosts {
+        Hosts::of(self)
+    }
+
+    /// What is not among [`Conversations::eth`].
+    pub fn eth_rest(&self) -> Rest {
+        self.eth.rest()
+    }
+
+    /// What is not among the conversations of one transport, IPv4 and IPv6 together.
+    pub fn ports_rest(&self, wanted: Transport) -> Rest {
+        let index = usize::from(wanted == Transport::Udp);
+        let mut rest = self.v4.rests[index];
+        rest += self.v6.rests[index];
+        rest
+    }
+
+    /// What is not among the pairs of addresses of one version.
+    pub fn ip_rest(&self, version: IpVersion) -> Rest {
+        match version {
+            IpVersion::V4 => self.v4.table.rest(),
+            IpVersion::V6 => self.v6.table.rest(),
+        }
+    }
+}
+
+impl<K: IpKey> Family<K> {
+    pub(super) fn rows(&self) -> &[Row<K>] {
+        self.table.rows()
+    }
+
+    fn ports(&self, wanted: Transport) -> impl Iterator<Item = Conversation> {
+        let alone = match wanted {
+            Transport::Udp => Transport::UdpOnly,
+            _ => Transport::TcpOnly,
+        };
+        self.rows().iter().filter(move |row| [wanted, alone].contains(&row.key.transport())).map(move |row| {
+            let (a, b) = row.key.ends();
+            conversation(row, Ends::Ports(wanted, a, b))
+        })
+    }
+}
+
+/// A row as reports see it.
+pub(super) fn conversation<K: Key>(row: &Row<K>, ends: Ends) -> Conversation {
+    Conversation { ends, ab: row.sent(Sender::A), ba: row.sent(Sender::B), first: row.first, last: row.last }
+}

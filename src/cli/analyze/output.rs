@@ -1,0 +1,144 @@
+//! The reports, written: text, one JSON document, or CSV sections.
+
+use std::io::{self, Write};
+
+use super::selection::{Report, Selection};
+use crate::account::{Account, Conversations, Intervals};
+use crate::report::clients::write_text;
+use crate::report::json::JsonObject;
+use crate::report::tables::{ConversationRow, Kind, ProtocolRow, Rests, host_rows, interval_rows, pair_rows};
+use crate::report::{CaptureReport, ClientReport, SCHEMA, text};
+use crate::time::Moment;
+
+/// All there is to report.
+pub(super) struct Results<'a> {
+    pub(super) selection: &'a Selection,
+    pub(super) capture: CaptureReport,
+    pub(super) clients: Vec<ClientReport>,
+    pub(super) account: Option<&'a Account>,
+    /// The first frame of the capture.
+    pub(super) first: Moment,
+}
+
+/// In which form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Json,
+    Csv,
+}
+
+impl Results<'_> {
+    pub(super) fn write(&self, form: Form, out: &mut impl Write) -> io::Result<()> {
+        match form {
+            Form::Text => self.text(out),
+            Form::Json => self.json(out),
+            Form::Csv => self.csv(out),
+        }
+    }
+
+    fn account(&self, report: Report) -> Option<&Account> {
+        self.account.filter(|_| self.selection.has(report))
+    }
+
+    fn conversations(&self, report: Report) -> Option<&Conversations> {
+        self.account(report).and_then(Account::conversations)
+    }
+
+    fn intervals(&self) -> Option<&Intervals> {
+        self.account(Report::Intervals).and_then(Account::intervals)
+    }
+
+    fn text(&self, out: &mut impl Write) -> io::Result<()> {
+        if self.selection.clients() {
+            write_text(out, &self.capture, &self.clients)?;
+        }
+        if let Some(account) = self.account(Report::Protocols) {
+            text::protocols(out, account)?;
+        }
+        if let Some(intervals) = self.intervals() {
+            text::intervals(out, intervals)?;
+        }
+        if let Some(all) = self.conversations(Report::Conversations) {
+            for kind in Kind::ALL {
+                text::conversations(out, all, kind, self.first)?;
+            }
+        }
+        if let Some(all) = self.conversations(Report::Pairs) {
+            text::pairs(out, all)?;
+        }
+        if let Some(all) = self.conversations(Report::Hosts) {
+            text::hosts(out, all)?;
+        }
+        Ok(())
+    }
+
+    fn json(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut document = JsonObject::new(out);
+        document.member("schema", &SCHEMA)?;
+        document.member("capture", &self.capture)?;
+        if self.selection.clients() {
+            document.member("clients", &self.clients)?;
+        }
+        if let Some(account) = self.account(Report::Protocols) {
+            let nodes = account.hierarchy().nodes();
+            document.list("protocols", nodes.into_iter().map(ProtocolRow::from))?;
+        }
+        if let Some(intervals) = self.intervals() {
+            document.list("intervals", interval_rows(intervals))?;
+        }
+        if let Some(all) = self.conversations(Report::Conversations) {
+            document.open_list("conversations")?;
+            let mut first = true;
+            for kind in Kind::ALL {
+                kind.each(all, &mut |conversation| {
+                    let row = ConversationRow::new(kind, &conversation, self.first);
+                    document.item(std::mem::replace(&mut first, false), &row)
+                })?;
+            }
+            document.close_list()?;
+        }
+        if let Some(all) = self.conversations(Report::Pairs) {
+            document.list("pairs", pair_rows(all).into_iter())?;
+        }
+        if let Some(all) = self.conversations(Report::Hosts) {
+            document.list("hosts", host_rows(all).into_iter())?;
+        }
+        if let Some(rests) = self.account.and_then(Rests::of) {
+            document.member("not_listed", &rests)?;
+        }
+        document.end()
+    }
+
+    fn csv(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut first = true;
+        if let Some(account) = self.account(Report::Protocols) {
+            text::csv_section(out, &mut first, &["path", "frames", "bytes"])?;
+            account.hierarchy().nodes().into_iter().try_for_each(|node| ProtocolRow::from(node).csv(out))?;
+        }
+        if let Some(intervals) = self.intervals() {
+            text::csv_section(out, &mut first, &["start_s", "frames", "bytes"])?;
+            interval_rows(intervals).try_for_each(|row| row.csv(out))?;
+        }
+        if let Some(all) = self.conversations(Report::Conversations) {
+            text::csv_section(out, &mut first, &ConversationRow::COLUMNS)?;
+            for kind in Kind::ALL {
+                kind.each(all, &mut |conversation| {
+                    ConversationRow::new(kind, &conversation, self.first).csv(out)
+                })?;
+            }
+        }
+        if let Some(all) = self.conversations(Report::Pairs) {
+            text::csv_section(out, &mut first, &["a", "b", "frames", "bytes"])?;
+            pair_rows(all).iter().try_for_each(|row| row.csv(out))?;
+        }
+        if let Some(all) = self.conversations(Report::Hosts) {
+            text::csv_section(out, &mut first, &crate::report::tables::HostRow::COLUMNS)?;
+            host_rows(all).iter().try_for_each(|row| row.csv(out))?;
+        }
+        if self.selection.clients() {
+            text::clients_csv(out, &mut first, &self.clients)?;
+        }
+        Ok(())
+    }
+}

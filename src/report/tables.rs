@@ -1,0 +1,305 @@
+//! Protocols, intervals, conversations, pairs and hosts: as JSON rows, CSV rows and text like tshark's.
+
+use std::fmt::{self, Display};
+use std::io;
+
+use serde::{Serialize, Serializer};
+
+use crate::account::{
+    Account, Conversation, Conversations, Count, Ends, Host, Interval, Intervals, Node, Rest, Transport,
+};
+use crate::dissect::IpVersion;
+use crate::net::Addr;
+use crate::time::Moment;
+
+/// Seconds from `first` to `at`, to the nanosecond as far as a double carries it.
+fn seconds(at: Moment, first: Moment) -> f64 {
+    at.signed_secs_since(first)
+}
+
+/// A value that serialises as it prints.
+fn shown<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+/// One node of the protocol hierarchy.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ProtocolRow {
+    #[serde(serialize_with = "shown")]
+    pub(super) path: crate::dissect::Path,
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+}
+
+impl From<Node> for ProtocolRow {
+    fn from(Node { path, count }: Node) -> Self {
+        Self { path, frames: count.frames, bytes: count.bytes }
+    }
+}
+
+/// One interval.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct IntervalRow {
+    pub(super) start_s: f64,
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+}
+
+/// The intervals as rows.
+pub fn interval_rows(intervals: &Intervals) -> impl Iterator<Item = IntervalRow> {
+    let width_s = intervals.width().as_secs_f64();
+    intervals.list().iter().map(move |&Interval { no, count }| IntervalRow {
+        start_s: super::rounded(no as f64 * width_s),
+        frames: count.frames,
+        bytes: count.bytes,
+    })
+}
+
+/// The kinds of conversation, in the order of reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Ethernet addresses.
+    Eth,
+    /// IPv4 addresses.
+    Ip,
+    /// IPv6 addresses.
+    Ipv6,
+    /// TCP ports.
+    Tcp,
+    /// UDP ports.
+    Udp,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Eth, Self::Ip, Self::Ipv6, Self::Tcp, Self::Udp];
+
+    /// As reports name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Eth => "eth",
+            Self::Ip => "ip",
+            Self::Ipv6 => "ipv6",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::Eth => "Ethernet",
+            Self::Ip => "IPv4",
+            Self::Ipv6 => "IPv6",
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        }
+    }
+
+    /// What is not listed.
+    pub fn rest(self, of: &Conversations) -> Rest {
+        match self {
+            Self::Eth => of.eth_rest(),
+            Self::Ip => of.ip_rest(IpVersion::V4),
+            Self::Ipv6 => of.ip_rest(IpVersion::V6),
+            Self::Tcp => of.ports_rest(Transport::Tcp),
+            Self::Udp => of.ports_rest(Transport::Udp),
+        }
+    }
+
+    /// Shows each conversation of this kind to `show`, in order of appearance.
+    ///
+    /// # Errors
+    /// Those of `show`.
+    pub fn each(
+        self,
+        of: &Conversations,
+        show: &mut dyn FnMut(Conversation) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self {
+            Self::Eth => of.eth().try_for_each(show),
+            Self::Ip => of.ip(IpVersion::V4).iter().try_for_each(show),
+            Self::Ipv6 => of.ip(IpVersion::V6).iter().try_for_each(show),
+            Self::Tcp => of.ports(Transport::Tcp).try_for_each(show),
+            Self::Udp => of.ports(Transport::Udp).try_for_each(show),
+        }
+    }
+}
+
+/// One end of a conversation, as text.
+struct End<'a>(&'a Ends, Which);
+
+enum Which {
+    A,
+    B,
+}
+
+impl Display for End<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pick = |a: &dyn Display, b: &dyn Display, f: &mut fmt::Formatter<'_>| match self.1 {
+            Which::A => a.fmt(f),
+            Which::B => b.fmt(f),
+        };
+        match self.0 {
+            Ends::Eth(a, b) => pick(a, b, f),
+            // Not `Addr`'s own form: an IPv6 header may hold IPv4-mapped addresses.
+            Ends::Ip(IpVersion::V6, a, b) => pick(&v6(a), &v6(b), f),
+            Ends::Ip(IpVersion::V4, a, b) => pick(a, b, f),
+            Ends::Ports(_, a, b) => pick(a, b, f),
+        }
+    }
+}
+
+fn v6(addr: &Addr) -> std::net::Ipv6Addr {
+    (*addr.octets()).into()
+}
+
+/// One conversation.
+#[derive(Debug, Serialize)]
+pub struct ConversationRow {
+    pub(super) proto: &'static str,
+    #[serde(serialize_with = "end_a", rename = "a")]
+    ends: Ends,
+    #[serde(serialize_with = "end_b", rename = "b")]
+    ends_again: Ends,
+    pub(super) frames_ab: u64,
+    pub(super) bytes_ab: u64,
+    pub(super) frames_ba: u64,
+    pub(super) bytes_ba: u64,
+    pub(super) start_s: f64,
+    pub(super) duration_s: f64,
+}
+
+fn end_a<S: Serializer>(ends: &Ends, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&End(ends, Which::A))
+}
+
+fn end_b<S: Serializer>(ends: &Ends, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&End(ends, Which::B))
+}
+
+impl HostRow {
+    /// Names of the CSV columns.
+    pub const COLUMNS: [&str; 7] =
+        ["address", "frames", "bytes", "sent_frames", "sent_bytes", "received_frames", "received_bytes"];
+}
+
+impl ConversationRow {
+    /// Names of the CSV columns.
+    pub const COLUMNS: [&str; 9] =
+        ["proto", "a", "b", "frames_ab", "bytes_ab", "frames_ba", "bytes_ba", "start_s", "duration_s"];
+
+    /// As a report shows it; `first` is the first frame of the capture.
+    pub fn new(kind: Kind, conversation: &Conversation, first: Moment) -> Self {
+        let Conversation { ends, ab, ba, first: from, last: to } = *conversation;
+        Self {
+            proto: kind.name(),
+            ends,
+            ends_again: ends,
+            frames_ab: ab.frames,
+            bytes_ab: ab.bytes,
+            frames_ba: ba.frames,
+            bytes_ba: ba.bytes,
+            start_s: seconds(from, first),
+            duration_s: seconds(to, from),
+        }
+    }
+
+    /// Both ends as text.
+    pub(super) fn names(&self) -> (String, String) {
+        (End(&self.ends, Which::A).to_string(), End(&self.ends, Which::B).to_string())
+    }
+}
+
+/// What full tables could not list, by report; absent where everything is listed.
+#[derive(Debug, Default, Serialize)]
+pub struct Rests {
+    #[serde(skip_serializing_if = "Count::is_zero")]
+    intervals: Rest,
+    #[serde(skip_serializing_if = "Count::is_zero")]
+    eth: Rest,
+    #[serde(skip_serializing_if = "Count::is_zero")]
+    ip: Rest,
+    #[serde(skip_serializing_if = "Count::is_zero")]
+    ipv6: Rest,
+    #[serde(skip_serializing_if = "Count::is_zero")]
+    tcp: Rest,
+    #[serde(skip_serializing_if = "Count::is_zero")]
+    udp: Rest,
+}
+
+impl Rests {
+    /// Of a whole account; `None` if there are none.
+    pub fn of(account: &Account) -> Option<Self> {
+        let of = |kind: Kind| account.conversations().map(|all| kind.rest(all)).unwrap_or_default();
+        let rests = Self {
+            intervals: account.intervals().map(Intervals::rest).unwrap_or_default(),
+            eth: of(Kind::Eth),
+            ip: of(Kind::Ip),
+            ipv6: of(Kind::Ipv6),
+            tcp: of(Kind::Tcp),
+            udp: of(Kind::Udp),
+        };
+        let Self { intervals, eth, ip, ipv6, tcp, udp } = &rests;
+        let none = [intervals, eth, ip, ipv6, tcp, udp].iter().all(|rest| rest.is_zero());
+        (!none).then_some(rests)
+    }
+}
+
+/// What two addresses exchanged.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PairRow {
+    /// Who sent the first packet.
+    pub a: Addr,
+    /// The other.
+    pub b: Addr,
+    /// Both ways.
+    pub frames: u64,
+    /// Both ways.
+    pub bytes: u64,
+}
+
+/// Pairs of IP addresses of both versions, most bytes first.
+pub fn pair_rows(conversations: &Conversations) -> Vec<PairRow> {
+    let mut rows = Vec::new();
+    for version in [IpVersion::V4, IpVersion::V6] {
+        rows.extend(conversations.ip(version).iter().filter_map(|pair| match pair.ends {
+            Ends::Ip(_, a, b) => Some(PairRow {
+                a,
+                b,
+                frames: pair.ab.frames + pair.ba.frames,
+                bytes: pair.ab.bytes + pair.ba.bytes,
+            }),
+            Ends::Eth(..) | Ends::Ports(..) => None,
+        }));
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse(row.bytes));
+    rows
+}
+
+/// What one address moved.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct HostRow {
+    pub(super) address: Addr,
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+    pub(super) sent_frames: u64,
+    pub(super) sent_bytes: u64,
+    pub(super) received_frames: u64,
+    pub(super) received_bytes: u64,
+}
+
+/// Hosts, most bytes first.
+pub fn host_rows(conversations: &Conversations) -> Vec<HostRow> {
+    let row = |Host { addr, sent, received }: Host| HostRow {
+        address: addr,
+        frames: sent.frames + received.frames,
+        bytes: sent.bytes + received.bytes,
+        sent_frames: sent.frames,
+        sent_bytes: sent.bytes,
+        received_frames: received.frames,
+        received_bytes: received.bytes,
+    };
+    let mut rows: Vec<HostRow> = conversations.hosts().iter().map(row).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.bytes));
+    rows
+}
