@@ -136,7 +136,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     loop {
         match reader.next() {
             Ok(Some(frame)) => {
-                let (packet, _) = engine.handle_frame(&frame);
+                let packet = engine.handle_frame(&frame).packet;
                 if let Some(account) = &mut account {
                     account.observe(&frame, &packet);
                 }
