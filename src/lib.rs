@@ -65,4 +65,7 @@ pub mod engine;
 
 pub mod os;
 
+#[cfg(feature = "os")]
+pub mod daemon;
+
 pub mod cli;

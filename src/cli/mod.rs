@@ -11,8 +11,16 @@ use std::process::ExitCode;
 use argh::{EarlyExit, FromArgs};
 
 mod analyze;
+#[cfg(feature = "os")]
+mod ask;
+#[cfg(feature = "os")]
+mod check;
 mod features;
+#[cfg(feature = "os")]
+mod live;
 mod model;
+#[cfg(feature = "os")]
+mod shown;
 
 /// Watch time, quotas, accounting and attack alerts for home routers, from packet headers alone.
 #[derive(FromArgs, Debug)]
@@ -27,6 +35,46 @@ enum Verb {
     Analyze(analyze::Args),
     Features(features::Args),
     Model(model::Args),
+    #[cfg(feature = "os")]
+    Run(live::RunArgs),
+    #[cfg(feature = "os")]
+    Record(live::RecordArgs),
+    #[cfg(feature = "os")]
+    Interfaces(live::InterfacesArgs),
+    #[cfg(feature = "os")]
+    Check(check::Args),
+    #[cfg(feature = "os")]
+    Status(ask::StatusArgs),
+    #[cfg(feature = "os")]
+    Clients(ask::ClientsArgs),
+    #[cfg(feature = "os")]
+    Show(ask::ShowArgs),
+    #[cfg(feature = "os")]
+    Usage(ask::UsageArgs),
+    #[cfg(feature = "os")]
+    Sessions(ask::SessionsArgs),
+    #[cfg(feature = "os")]
+    Traffic(ask::TrafficArgs),
+    #[cfg(feature = "os")]
+    History(ask::HistoryArgs),
+    #[cfg(feature = "os")]
+    Alerts(ask::AlertsArgs),
+    #[cfg(feature = "os")]
+    Doctor(ask::DoctorArgs),
+    #[cfg(feature = "os")]
+    Top(ask::TopArgs),
+    #[cfg(feature = "os")]
+    Grant(ask::GrantArgs),
+    #[cfg(feature = "os")]
+    Revoke(ask::RevokeArgs),
+    #[cfg(feature = "os")]
+    Pause(ask::PauseArgs),
+    #[cfg(feature = "os")]
+    Resume(ask::ResumeArgs),
+    #[cfg(feature = "os")]
+    Reset(ask::ResetArgs),
+    #[cfg(feature = "os")]
+    Rpc(ask::RpcArgs),
 }
 
 /// Why a command could not run.
@@ -111,6 +159,8 @@ pub fn run(args: &[String]) -> ExitCode {
         Verb::Analyze(args) => analyze::run(&args),
         Verb::Features(args) => features::run(&args),
         Verb::Model(args) => model::run(&args),
+        #[cfg(feature = "os")]
+        live_verb => run_live(live_verb),
     };
     match done {
         Ok(code) => code,
@@ -119,5 +169,36 @@ pub fn run(args: &[String]) -> ExitCode {
             let _ = writeln!(io::stderr(), "streamguard: {failure}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// The verbs that need a kernel or a daemon.
+#[cfg(feature = "os")]
+fn run_live(verb: Verb) -> Result<ExitCode, Failure> {
+    use ask::Question;
+    match verb {
+        Verb::Run(args) => live::run(args),
+        Verb::Record(args) => live::record(&args),
+        Verb::Interfaces(args) => live::interfaces(&args),
+        Verb::Check(args) => check::run(&args),
+        Verb::Rpc(args) => ask::rpc(&args),
+        Verb::Top(args) => ask::top(&args),
+        Verb::Status(args) => args.ask(),
+        Verb::Clients(args) => args.ask(),
+        Verb::Show(args) => args.ask(),
+        Verb::Usage(args) => args.ask(),
+        Verb::Sessions(args) => args.ask(),
+        Verb::Traffic(args) => args.ask(),
+        Verb::History(args) => args.ask(),
+        Verb::Alerts(args) => args.ask(),
+        Verb::Doctor(args) => args.ask(),
+        Verb::Grant(args) => args.ask(),
+        Verb::Revoke(args) => args.ask(),
+        Verb::Pause(args) => args.ask(),
+        Verb::Resume(args) => args.ask(),
+        Verb::Reset(args) => args.ask(),
+        Verb::Analyze(args) => analyze::run(&args),
+        Verb::Features(args) => features::run(&args),
+        Verb::Model(args) => model::run(&args),
     }
 }

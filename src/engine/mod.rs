@@ -23,9 +23,11 @@ use crate::time::{Duration, Moment};
 use crate::watch::{Sensitivity, Session};
 use crate::window::{Progress, Unknown, WindowNo, Windows, window_no, window_start};
 
+mod live;
 mod model;
 mod viewer;
 
+pub use live::NamesFrom;
 pub use model::{Model, ModelError};
 
 use viewer::Viewer;
@@ -130,6 +132,7 @@ pub struct Engine {
     lan: Lan,
     flows: FlowTable,
     names: NameWatcher,
+    names_from: NamesFrom,
     windows: Windows,
     viewers: Vec<Option<Box<Viewer>>>,
     totals: Vec<Totals>,
@@ -146,6 +149,7 @@ impl Engine {
             lan: Lan::new(settings.vantage.clone(), settings.identify),
             flows: FlowTable::new(settings.seed),
             names: NameWatcher::new(settings.seed),
+            names_from: NamesFrom::default(),
             settings,
             windows: Windows::new(),
             viewers: Vec::new(),
@@ -179,7 +183,7 @@ impl Engine {
             let sample = viewer::sample(&packet, ip, &side, flow.as_ref());
             self.windows.observe(side.client, &sample);
         }
-        if self.names.observe(&packet, direction) > 0 {
+        if self.names_from == NamesFrom::EveryFrame && self.names.observe(&packet, direction) > 0 {
             self.lan.learn_names(self.names.events());
         }
         Handled { packet, placement, flow, names: self.names.events() }

@@ -337,7 +337,7 @@ mod tests {
         socket.send_to(&long_header, "192.0.2.2:443").unwrap();
         socket.send_to(&[0; 30], "192.0.2.2:53").unwrap();
         assert_eq!(ports(&mut live, 2), [443, 53]);
-        assert_eq!(live.tally(), Tally { received: 2, dropped: 0 });
+        assert_eq!(live.tally().dropped, 0);
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// Writes a small file.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_text(path: &Path, text: &str) -> io::Result<()> {
+    std::fs::write(path, text)
+}
+
 /// The household's time zone: what OpenWrt's system settings say, else the system's zone file, else UTC.
 pub fn zone() -> Zone {
     let posix = || read_text(Path::new("/etc/TZ")).ok().and_then(|text| Zone::from_posix(&text).ok());

@@ -1,0 +1,495 @@
+//! The verbs that ask the running daemon: thin callers of the control socket's methods.
+
+use std::io::{IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use argh::FromArgs;
+use serde_json::{Value, json};
+
+use super::{Failure, shown};
+use crate::daemon::methods;
+use crate::os::control::{Access, Caller, ControlError};
+use crate::os::facts;
+use crate::os::sys;
+use crate::time::Duration;
+
+/// A verb that is one method of the daemon.
+pub(super) trait Question {
+    /// The method.
+    const METHOD: &'static str;
+    /// Which socket it needs.
+    const ACCESS: Access;
+
+    /// With what it is asked.
+    fn params(&self) -> Value;
+
+    /// Whether the answer is printed as it came.
+    fn format(&self) -> Format;
+
+    /// Asks and prints.
+    fn ask(&self) -> Result<ExitCode, Failure> {
+        match call(Self::ACCESS, Self::METHOD, &self.params())? {
+            Ok(answer) => {
+                let mut out = std::io::stdout().lock();
+                match self.format() {
+                    Format::Json => writeln!(out, "{answer}")?,
+                    Format::Text => shown::answer(&mut out, Self::METHOD, &answer)?,
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(refused) => {
+                let _ = writeln!(std::io::stderr(), "streamguard: {}", shown::safe(&refused));
+                Ok(ExitCode::from(1))
+            }
+        }
+    }
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// As it came.
+    Json,
+}
+
+fn format(json: bool) -> Format {
+    if json { Format::Json } else { Format::Text }
+}
+
+/// Asks the daemon; the inner error is its refusal.
+fn call(access: Access, method: &str, params: &Value) -> Result<Result<Value, String>, Failure> {
+    let mut caller = Caller::connect(&facts::run_dir(), access).map_err(|error| not_running(&error))?;
+    match caller.call(method, params) {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(ControlError::Refused { message, .. }) => Ok(Err(message)),
+        Err(error) => Err(Failure::from_error(&error)),
+    }
+}
+
+fn not_running(error: &ControlError) -> Failure {
+    let ControlError::Socket { path, source } = error else { return Failure::from_error(error) };
+    Failure::new(format!("is the daemon running? {}: {source}", path.display()))
+}
+
+/// How the service does, and who has used what.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "status")]
+pub(super) struct StatusArgs {
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for StatusArgs {
+    const METHOD: &'static str = "status";
+    const ACCESS: Access = Access::View;
+    fn params(&self) -> Value {
+        json!({})
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// List devices, what they have used and what is left.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "clients")]
+pub(super) struct ClientsArgs {
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for ClientsArgs {
+    const METHOD: &'static str = "clients";
+    const ACCESS: Access = Access::View;
+    fn params(&self) -> Value {
+        json!({})
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Show one device.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "show")]
+pub(super) struct ShowArgs {
+    /// name, MAC or address
+    #[argh(positional)]
+    who: String,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for ShowArgs {
+    const METHOD: &'static str = "client";
+    const ACCESS: Access = Access::View;
+    fn params(&self) -> Value {
+        json!({ "who": self.who })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Watch time by day and device.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "usage")]
+pub(super) struct UsageArgs {
+    /// from this date (YYYY-MM-DD) or second
+    #[argh(option)]
+    from: Option<String>,
+    /// to this date or second, exclusive
+    #[argh(option)]
+    to: Option<String>,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for UsageArgs {
+    const METHOD: &'static str = "usage";
+    const ACCESS: Access = Access::View;
+    fn params(&self) -> Value {
+        json!({ "from": self.from, "to": self.to })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Sessions: who watched from when to when.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "sessions")]
+pub(super) struct SessionsArgs {
+    /// from this date (YYYY-MM-DD) or second
+    #[argh(option)]
+    from: Option<String>,
+    /// to this date or second, exclusive
+    #[argh(option)]
+    to: Option<String>,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for SessionsArgs {
+    const METHOD: &'static str = "sessions";
+    const ACCESS: Access = Access::View;
+    fn params(&self) -> Value {
+        json!({ "from": self.from, "to": self.to })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Bytes by device and time.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "traffic")]
+pub(super) struct TrafficArgs {
+    /// from this date (YYYY-MM-DD) or second
+    #[argh(option)]
+    from: Option<String>,
+    /// to this date or second, exclusive
+    #[argh(option)]
+    to: Option<String>,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for TrafficArgs {
+    const METHOD: &'static str = "traffic";
+    const ACCESS: Access = Access::View;
+    fn params(&self) -> Value {
+        json!({ "from": self.from, "to": self.to })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Watch time of past days.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "history")]
+pub(super) struct HistoryArgs {
+    /// from this date (YYYY-MM-DD) or second
+    #[argh(option)]
+    from: Option<String>,
+    /// to this date or second, exclusive
+    #[argh(option)]
+    to: Option<String>,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for HistoryArgs {
+    const METHOD: &'static str = "history";
+    const ACCESS: Access = Access::View;
+    fn params(&self) -> Value {
+        json!({ "from": self.from, "to": self.to })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Attacks that were noticed.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "alerts")]
+pub(super) struct AlertsArgs {
+    /// from this date (YYYY-MM-DD) or second
+    #[argh(option)]
+    from: Option<String>,
+    /// to this date or second, exclusive
+    #[argh(option)]
+    to: Option<String>,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for AlertsArgs {
+    const METHOD: &'static str = "alerts";
+    const ACCESS: Access = Access::View;
+    fn params(&self) -> Value {
+        json!({ "from": self.from, "to": self.to })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Say whether clock, capture, blocking and storage work.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "doctor")]
+pub(super) struct DoctorArgs {
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for DoctorArgs {
+    const METHOD: &'static str = "doctor";
+    const ACCESS: Access = Access::View;
+    fn params(&self) -> Value {
+        json!({})
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Allow more time today.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "grant")]
+pub(super) struct GrantArgs {
+    /// name, MAC or address of a device, a profile, or all
+    #[argh(positional)]
+    who: String,
+    /// minutes
+    #[argh(positional)]
+    minutes: u16,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for GrantArgs {
+    const METHOD: &'static str = "grant";
+    const ACCESS: Access = Access::Control;
+    fn params(&self) -> Value {
+        json!({ "who": self.who, "minutes": self.minutes })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Take back what was granted today.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "revoke")]
+pub(super) struct RevokeArgs {
+    /// name, MAC or address of a device, a profile, or all
+    #[argh(positional)]
+    who: String,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for RevokeArgs {
+    const METHOD: &'static str = "revoke";
+    const ACCESS: Access = Access::Control;
+    fn params(&self) -> Value {
+        json!({ "who": self.who })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Cut a device off from everything beyond the router.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "pause")]
+pub(super) struct PauseArgs {
+    /// name, MAC or address of a device, a profile, or all
+    #[argh(positional)]
+    who: String,
+    /// minutes; default: until the next reset
+    #[argh(positional)]
+    minutes: Option<u16>,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for PauseArgs {
+    const METHOD: &'static str = "pause";
+    const ACCESS: Access = Access::Control;
+    fn params(&self) -> Value {
+        json!({ "who": self.who, "minutes": self.minutes })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// End a pause.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "resume")]
+pub(super) struct ResumeArgs {
+    /// name, MAC or address of a device, a profile, or all
+    #[argh(positional)]
+    who: String,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for ResumeArgs {
+    const METHOD: &'static str = "resume";
+    const ACCESS: Access = Access::Control;
+    fn params(&self) -> Value {
+        json!({ "who": self.who })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Set today's usage to zero.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "reset")]
+pub(super) struct ResetArgs {
+    /// name, MAC or address of a device, a profile, or all
+    #[argh(positional)]
+    who: String,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for ResetArgs {
+    const METHOD: &'static str = "reset";
+    const ACCESS: Access = Access::Control;
+    fn params(&self) -> Value {
+        json!({ "who": self.who })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// A live view of the clients, once a second.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "top")]
+pub(super) struct TopArgs {
+    /// stop after so many views
+    #[argh(option)]
+    count: Option<u32>,
+}
+
+/// Shows the clients again and again.
+pub(super) fn top(args: &TopArgs) -> Result<ExitCode, Failure> {
+    let mut left = args.count;
+    loop {
+        let answer = call(Access::View, "status", &json!({}))?.map_err(Failure::new)?;
+        let mut out = std::io::stdout().lock();
+        if out.is_terminal() {
+            // Home and clear.
+            write!(out, "\x1b[H\x1b[2J")?;
+        }
+        shown::answer(&mut out, "status", &answer)?;
+        out.flush()?;
+        drop(out);
+        if let Some(left) = &mut left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+        sys::poll(&[], Duration::from_secs(1), |_| ()).map_err(|error| Failure::new(error.to_string()))?;
+    }
+}
+
+/// What rpcd runs: `rpc list`, `rpc call METHOD` with parameters as JSON on standard input.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "rpc")]
+pub(super) struct RpcArgs {
+    /// list or call
+    #[argh(positional)]
+    what: String,
+    /// the method to call
+    #[argh(positional)]
+    method: Option<String>,
+}
+
+/// Longest parameters read.
+const MAX_PARAMS_BYTES: u64 = 64 * 1024;
+
+/// Speaks rpcd's protocol: whatever happens is JSON on standard output.
+pub(super) fn rpc(args: &RpcArgs) -> Result<ExitCode, Failure> {
+    let answer = match (args.what.as_str(), &args.method) {
+        ("list", None) => signatures(),
+        ("call", Some(method)) => rpc_call(method)?,
+        _ => return Err(Failure::new("rpc: list, or call METHOD")),
+    };
+    println!("{answer}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All methods with their parameters; rpcd takes the type from the value: a number or a text.
+fn signatures() -> Value {
+    let mut all = serde_json::Map::new();
+    for (method, params) in methods::READ.iter().chain(&methods::WRITE) {
+        let typed = params.iter().map(|(name, kind)| {
+            let example = if *kind == "int" { json!(1) } else { json!("str") };
+            ((*name).to_owned(), example)
+        });
+        all.insert((*method).to_owned(), Value::Object(typed.collect()));
+    }
+    Value::Object(all)
+}
+
+fn rpc_call(method: &str) -> Result<Value, Failure> {
+    let mut text = String::new();
+    std::io::stdin().take(MAX_PARAMS_BYTES).read_to_string(&mut text)?;
+    let params = match text.trim() {
+        "" => json!({}),
+        text => serde_json::from_str(text).map_err(|error| Failure::new(format!("rpc: {error}")))?,
+    };
+    let writes = methods::WRITE.iter().any(|(name, _)| *name == method);
+    let access = if writes { Access::Control } else { Access::View };
+    Ok(match call(access, method, &params) {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(refused)) => json!({ "error": refused }),
+        Err(failure) => json!({ "error": failure.to_string() }),
+    })
+}

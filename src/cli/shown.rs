@@ -1,0 +1,151 @@
+//! Answers of the daemon as text for a terminal. Names come from the LAN and are hostile: what could move a cursor
+//! is shown as `?`.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+/// Longest name shown.
+const NAME_CHARS: usize = 24;
+
+/// Text without control characters.
+pub(super) fn safe(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// Prints an answer of a method.
+pub(super) fn answer(out: &mut impl Write, method: &str, answer: &Value) -> io::Result<()> {
+    match method {
+        "status" => status(out, answer),
+        "clients" => clients(out, answer),
+        "client" => client(out, answer),
+        "grant" | "revoke" | "pause" | "resume" | "reset" => match answer.get("client") {
+            Some(one) => client(out, one),
+            None => clients(out, answer),
+        },
+        _ => tree(out, answer, 0),
+    }
+}
+
+fn status(out: &mut impl Write, status: &Value) -> io::Result<()> {
+    writeln!(
+        out,
+        "streamguard {}, {}, up {}; clock {}; enforcement {}",
+        text(status, "version"),
+        text(status, "mode"),
+        duration(number(status, "uptime_s")),
+        text(status, "clock"),
+        text(status, "enforcement"),
+    )?;
+    if let Some(day) = status.get("day").and_then(Value::as_str) {
+        writeln!(out, "quota day {day}, ends {}", text(status, "day_ends"))?;
+    }
+    if number(status, "findings") > 0 {
+        writeln!(out, "{} findings in the configuration: streamguard check", number(status, "findings"))?;
+    }
+    writeln!(out)?;
+    clients(out, status)
+}
+
+fn clients(out: &mut impl Write, answer: &Value) -> io::Result<()> {
+    writeln!(out, "{:<24} {:>8} {:>8} {:>8}  STANDING", "DEVICE", "USED", "QUOTA", "LEFT")?;
+    for one in answer.get("clients").and_then(Value::as_array).into_iter().flatten() {
+        let time = |key: &str| match one.get(key).and_then(Value::as_u64) {
+            Some(seconds) => duration(seconds),
+            None => "—".into(),
+        };
+        let name: String = name(one).chars().take(NAME_CHARS).collect();
+        let (used, quota, left) = (time("used_s"), time("quota_s"), time("left_s"));
+        writeln!(out, "{name:<24} {used:>8} {quota:>8} {left:>8}  {}", text(one, "standing"))?;
+    }
+    Ok(())
+}
+
+fn client(out: &mut impl Write, one: &Value) -> io::Result<()> {
+    writeln!(out, "{}: {}", name(one), text(one, "standing"))?;
+    tree(out, one, 1)
+}
+
+/// Anything else, as indented `key: value` lines.
+fn tree(out: &mut impl Write, value: &Value, depth: usize) -> io::Result<()> {
+    let indent = "  ".repeat(depth);
+    match value {
+        Value::Object(fields) => {
+            for (key, inner) in fields {
+                match inner {
+                    Value::Object(fields) if !fields.is_empty() => {
+                        writeln!(out, "{indent}{key}:")?;
+                        tree(out, inner, depth + 1)?;
+                    }
+                    Value::Array(items) if items.iter().any(Value::is_object) => {
+                        writeln!(out, "{indent}{key}:")?;
+                        for item in items {
+                            writeln!(out, "{indent}  {}", line(item))?;
+                        }
+                    }
+                    _ => writeln!(out, "{indent}{key}: {}", line(inner))?,
+                }
+            }
+            Ok(())
+        }
+        _ => writeln!(out, "{indent}{}", line(value)),
+    }
+}
+
+/// A value on one line.
+fn line(value: &Value) -> String {
+    match value {
+        Value::Null => "—".into(),
+        Value::String(text) => safe(text),
+        Value::Array(items) => items.iter().map(line).collect::<Vec<_>>().join(" "),
+        Value::Object(fields) => {
+            let shown = fields.iter().map(|(key, value)| format!("{key}={}", line(value)));
+            shown.collect::<Vec<_>>().join("  ")
+        }
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+fn name(one: &Value) -> String {
+    let named = one.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
+    safe(named.or_else(|| one.get("client").and_then(Value::as_str)).unwrap_or("?"))
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value.get(key).map_or_else(|| "—".into(), line)
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value.get(key).and_then(Value::as_u64).unwrap_or(0)
+}
+
+/// `1:05:09` or `5:09`.
+fn duration(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn clients_are_a_table_and_hostile_names_stay_in_their_cell() {
+        let clients = json!({ "clients": [
+            { "client": "02:00:00:00:00:01", "name": "Tablet\u{1b}[2J", "used_s": 3_909, "quota_s": 5_400, "left_s": 1_491,
+              "standing": "within" },
+            { "client": "02:00:00:00:00:02", "name": null, "used_s": 0, "quota_s": null, "left_s": null,
+              "standing": "unlimited" },
+        ] });
+        let mut out = Vec::new();
+        answer(&mut out, "clients", &clients).unwrap();
+        let expected = "\
+DEVICE                       USED    QUOTA     LEFT  STANDING
+Tablet?[2J                1:05:09  1:30:00    24:51  within
+02:00:00:00:00:02            0:00        —        —  unlimited
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

@@ -1,0 +1,565 @@
+//! The daemon: one loop that waits for frames, requests, signals, the kernel's news and the next second.
+//!
+//! Nothing in the loop waits for anything else. In each turn it reads at most 256 frames per handle, answers who
+//! asks, ticks once a second, and puts the wanted firewall in force as soon as it changed, so that the time from a
+//! decision to its effect is that of one netlink transaction. All deciding is done by the house, which does not
+//! know this file.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::config::{Config, Finding, Mode, OnStop};
+use crate::engine::{Model, ModelError};
+use crate::lan::Vantage;
+use crate::net::{ClientId, Prefix};
+use crate::os::clock::{Clock, Step, Trust};
+use crate::os::control::{ControlError, Desk, Refusal};
+use crate::os::links::{LinkMonitor, Links, News as LinkNews};
+use crate::os::netlink::NetlinkError;
+use crate::os::store::SessionRow;
+use crate::os::sys::{self, Interest, Signal, Signals};
+use crate::os::{facts, nft};
+use crate::quota::{self, Guard, What};
+use crate::ruleset::Place;
+use crate::time::{Duration, Moment, Now};
+use crate::watch::Session;
+use ears::{Backlog, Ears, Heard};
+use enforce::{Enforcer, chain};
+use house::{House, News};
+use keeper::Keeper;
+
+mod ears;
+mod enforce;
+mod house;
+mod keeper;
+pub mod methods;
+
+/// Between two looks at the clock when nothing happens.
+const TICK: Duration = Duration::from_secs(1);
+/// Events kept for those who ask.
+const MAX_RECENT: usize = 256;
+/// How often traffic is summed up.
+const TRAFFIC_EVERY: Duration = Duration::from_secs(60);
+/// Requests and answers are handled for the group of this name, too.
+const GROUP: &str = "streamguard";
+
+/// How the daemon is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// UCI text; without it the defaults hold and nothing is enforced.
+    pub config: Option<PathBuf>,
+    /// Devices to listen to, instead of those the configuration names.
+    pub interfaces: Vec<String>,
+    /// Enforce as configured, or only look.
+    pub mode: Option<Mode>,
+}
+
+/// Why the daemon does not run.
+#[derive(Debug)]
+pub enum DaemonError {
+    /// The kernel lacks something without which there is no loop.
+    System(io::Error),
+    /// Netlink is missing.
+    Netlink(NetlinkError),
+    /// The control sockets cannot be opened.
+    Control(ControlError),
+    /// No interface to listen to.
+    NoInterface,
+    /// The configured model is unusable, and so is the embedded one.
+    Model(ModelError),
+}
+
+impl fmt::Display for DaemonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(_) => f.write_str("cannot start"),
+            Self::Netlink(_) => f.write_str("no netlink"),
+            Self::Control(_) => f.write_str("cannot open the control sockets"),
+            Self::NoInterface => f.write_str("no interface to listen to: name one with --interface"),
+            Self::Model(_) => f.write_str("the model is unusable"),
+        }
+    }
+}
+
+impl std::error::Error for DaemonError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::System(error) => Some(error),
+            Self::Netlink(error) => Some(error),
+            Self::Control(error) => Some(error),
+            Self::Model(error) => Some(error),
+            Self::NoInterface => None,
+        }
+    }
+}
+
+/// Everything the loop holds.
+pub struct Daemon {
+    options: Options,
+    clock: Clock,
+    model: Arc<Model>,
+    house: House,
+    ears: Ears,
+    desk: Desk,
+    /// Absent in monitor mode: nothing is written to the kernel.
+    enforcer: Option<Enforcer>,
+    keeper: Keeper,
+    links: Links,
+    link_monitor: LinkMonitor,
+    signals: Signals,
+    findings: Vec<Finding>,
+    recent: VecDeque<Value>,
+    started: Moment,
+    next_tick: Moment,
+    next_traffic: Moment,
+    /// Bytes up and down already kept, by client.
+    kept_traffic: BTreeMap<ClientId, (u64, u64)>,
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    On,
+    Leave,
+}
+
+/// Runs until a signal says to leave.
+///
+/// # Errors
+/// If it cannot start.
+pub fn run(options: Options) -> Result<(), DaemonError> {
+    let mut daemon = Daemon::start(options)?;
+    while daemon.turn()? == Course::On {}
+    daemon.leave();
+    Ok(())
+}
+
+impl Daemon {
+    fn start(options: Options) -> Result<Self, DaemonError> {
+        let signals = Signals::open().map_err(DaemonError::System)?;
+        let (config, findings) = load_config(options.config.as_deref(), None);
+        let trust = if facts::is_openwrt() { Trust::Synchronised } else { Trust::Plausible };
+        let clock = Clock::start(trust).map_err(DaemonError::System)?;
+        let model = Arc::new(Model::embedded());
+        let interfaces =
+            if options.interfaces.is_empty() { &config.main.interfaces } else { &options.interfaces };
+        if interfaces.is_empty() {
+            return Err(DaemonError::NoInterface);
+        }
+        let ears = Ears::new(interfaces, &config.capture);
+        let run_dir = facts::run_dir();
+        let desk = Desk::open(&run_dir, facts::group(GROUP)).map_err(DaemonError::Control)?;
+        let keeper = Keeper::open(&run_dir, &config.main);
+        let seed = clock.wall().as_nanos().unsigned_abs() ^ u64::from(std::process::id()) << 32;
+        let settings = house::live_settings(config.main.sensitivity, Arc::clone(&model), seed);
+        let mut house = House::new(config, facts::zone(), settings);
+        let now = clock.now();
+        house.restore(&keeper.recover(), now);
+        let mut daemon = Self {
+            options,
+            clock,
+            model,
+            house,
+            ears,
+            desk,
+            enforcer: None,
+            keeper,
+            links: Links::open().map_err(DaemonError::Netlink)?,
+            link_monitor: LinkMonitor::open().map_err(DaemonError::Netlink)?,
+            signals,
+            findings,
+            recent: VecDeque::new(),
+            started: now.mono,
+            next_tick: now.mono,
+            next_traffic: now.mono + TRAFFIC_EVERY,
+            kept_traffic: BTreeMap::new(),
+        };
+        daemon.set_mode();
+        daemon.look_around();
+        for finding in &daemon.findings {
+            log::warn!("config: {finding}");
+        }
+        log::info!("started on {}, {}", daemon.ears.interfaces().join(", "), daemon.mode_word());
+        Ok(daemon)
+    }
+
+    fn mode(&self) -> Mode {
+        match (self.options.mode, &self.options.config) {
+            (Some(mode), _) => mode,
+            (None, Some(_)) => self.house.config().main.mode,
+            (None, None) => Mode::Monitor,
+        }
+    }
+
+    fn mode_word(&self) -> &'static str {
+        match self.mode() {
+            Mode::Enforce => "enforce",
+            Mode::Monitor => "monitor",
+        }
+    }
+
+    /// Opens or closes enforcement as the mode says.
+    fn set_mode(&mut self) {
+        match (self.mode(), &self.enforcer) {
+            (Mode::Enforce, None) => match Enforcer::open() {
+                Ok(enforcer) => self.enforcer = Some(enforcer),
+                Err(error) => log::error!("cannot enforce: {}", chain(&error)),
+            },
+            (Mode::Monitor, Some(_)) => self.release(),
+            (Mode::Enforce, Some(_)) | (Mode::Monitor, None) => {}
+        }
+        self.house.want_again();
+    }
+
+    /// Learns the LAN's devices and what must never be blocked.
+    fn look_around(&mut self) {
+        let interfaces = self.ears.interfaces();
+        let (Ok(links), Ok(addresses)) = (self.links.links(), self.links.addresses()) else {
+            log::warn!("the kernel does not list its interfaces");
+            return;
+        };
+        let lan: Vec<_> = links.iter().filter(|link| interfaces.contains(&link.name)).collect();
+        let own_macs: Vec<_> = lan.iter().filter_map(|link| link.mac).collect();
+        let in_lan = |index: u32| lan.iter().any(|link| link.index == index);
+        let mut hosts: Vec<_> = addresses.iter().map(|address| address.addr).collect();
+        let resolvers = facts::resolvers();
+        hosts.extend(&resolvers);
+        let networks: Vec<Prefix> = addresses
+            .iter()
+            .filter(|address| in_lan(address.index))
+            .map(|address| Prefix::new(address.addr, address.prefix_len))
+            .collect();
+        // The router's own forwarder answers with what the configured resolvers said.
+        let trusted = addresses
+            .iter()
+            .filter(|address| in_lan(address.index))
+            .map(|address| address.addr)
+            .chain(resolvers);
+        let vantage = match self.options.config {
+            Some(_) => Vantage::Router(own_macs),
+            // A PC that only looks is no router: whoever has a private address is a client.
+            None => Vantage::Guess,
+        };
+        let place = Place { interfaces, dns_port: None };
+        self.house.set_place(place, vantage, Guard::new(&hosts, &networks));
+        self.house.trust(&trusted.collect::<Vec<_>>());
+    }
+
+    /// Waits for something, then does all of it.
+    fn turn(&mut self) -> Result<Course, DaemonError> {
+        let now = self.clock.moment();
+        let mut entries: Vec<(RawFd, Interest)> =
+            vec![(self.signals.as_raw_fd(), Interest::Read), (self.link_monitor.as_raw_fd(), Interest::Read)];
+        entries.extend(self.enforcer.iter().map(|e| (e.monitor().as_raw_fd(), Interest::Read)));
+        entries.extend(self.ears.descriptors().map(|fd| (fd, Interest::Read)));
+        entries.extend(self.desk.interests());
+        let limit = self.next_tick.since(now);
+        sys::poll(&entries, limit, |_| ()).map_err(DaemonError::System)?;
+        // Everything is nonblocking, so all of it is asked rather than only what was ready.
+        while self.listen() == Backlog::More {
+            self.attend();
+            self.enforce();
+        }
+        self.attend();
+        let course = self.obey();
+        self.enforce();
+        Ok(course)
+    }
+
+    /// Reads frames and ticks.
+    fn listen(&mut self) -> Backlog {
+        let bridge = self.clock.bridge();
+        let now = self.clock.now();
+        match bridge.step {
+            Step::None => {}
+            Step::Forward(by) | Step::Back(by) => {
+                log::warn!("the clock was set by {} s", by.as_secs());
+                self.house.disturbed();
+            }
+        }
+        let house = &mut self.house;
+        let backlog = self.ears.read(bridge, now.mono, |heard, frame| match heard {
+            Heard::Headers => house.frame(frame),
+            Heard::Names => house.name_frame(frame),
+        });
+        if now.mono >= self.next_tick {
+            self.tick(now);
+        }
+        backlog
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.next_tick = now.mono + TICK;
+        self.ears.mend(now.mono);
+        let lost = self.ears.lost();
+        if lost > 0 {
+            log::warn!("the kernel dropped {lost} frames");
+            self.house.disturbed();
+        }
+        self.house.tick(now);
+        for news in self.house.take_news() {
+            self.tell(news, now);
+        }
+        if now.mono >= self.next_traffic {
+            self.next_traffic = now.mono + TRAFFIC_EVERY;
+            self.keep_traffic(now);
+        }
+        if self.keeper.is_due(now.mono) {
+            self.keep(now);
+        }
+    }
+
+    fn keep(&mut self, now: Now) {
+        let state = self.house.snapshot(now);
+        self.keeper.keep(&state, self.house.ledger(), now.mono);
+    }
+
+    /// Keeps what each client moved in the last minute.
+    fn keep_traffic(&mut self, now: Now) {
+        let Some(wall) = now.wall else { return };
+        let start_s = wall.as_secs() - wall.as_secs().rem_euclid(60) - 60;
+        let clients: Vec<_> = {
+            let engine = self.house.engine();
+            engine.lan().clients().iter().map(|(index, known)| (known.id, engine.totals(index))).collect()
+        };
+        for (client, totals) in clients {
+            let kept = self.kept_traffic.entry(client).or_default();
+            let moved = (totals.up_bytes.saturating_sub(kept.0), totals.down_bytes.saturating_sub(kept.1));
+            *kept = (totals.up_bytes, totals.down_bytes);
+            if moved != (0, 0) {
+                self.keeper.traffic(start_s, client.to_string(), moved);
+            }
+        }
+    }
+
+    /// Log, subscribers, history.
+    fn tell(&mut self, news: News, now: Now) {
+        let event = match news {
+            News::Quota(event) => {
+                let event = self.quota_event(&event, now);
+                self.keeper.hurry();
+                event
+            }
+            News::Session { client, session } => self.session_event(client, &session, now),
+        };
+        self.desk.publish(&event);
+        self.recent.push_back(event);
+        while self.recent.len() > MAX_RECENT {
+            self.recent.pop_front();
+        }
+    }
+
+    fn quota_event(&self, event: &quota::Event, now: Now) -> Value {
+        let name = match &event.who {
+            quota::Who::Client(client) => self.house.name_of(*client).unwrap_or_else(|| client.to_string()),
+            quota::Who::Profile(id) => id.clone(),
+            quota::Who::All => "all".into(),
+        };
+        let mut shown = json!(event);
+        shown["name"] = json!(name);
+        shown["time"] = json!(wall_of(event.at, now));
+        match &event.what {
+            What::StateLost { reason } => log::error!("usage of today may be lost: {reason}"),
+            what => log::info!("{name}: {}", shown_what(what)),
+        }
+        shown
+    }
+
+    fn session_event(&mut self, client: ClientId, session: &Session, now: Now) -> Value {
+        let name = self.house.name_of(client);
+        let secs = |at: Moment| now.wall.map(|wall| wall.as_secs() - now.mono.since(at).as_secs() as i64);
+        let keeps_names = self.house.config().main.names;
+        let named = session.servers.iter().filter_map(|server| server.service.as_deref());
+        let mut services: Vec<String> = Vec::new();
+        for service in named.filter(|_| keeps_names) {
+            if !services.iter().any(|known| known == service) {
+                services.push(service.to_owned());
+            }
+        }
+        let watch_s = u32::try_from(session.watched.as_secs()).unwrap_or(u32::MAX);
+        if let (Some(start_s), Some(end_s)) = (secs(session.start), secs(session.end)) {
+            let servers =
+                session.servers.iter().map(|server| (server.addr.to_string(), server.bytes)).collect();
+            let (client, services) = (client.to_string(), services.clone());
+            self.keeper.session(SessionRow { client, start_s, end_s, watch_s, services, servers });
+        }
+        json!({
+            "event": "session",
+            "who": { "client": client },
+            "name": name,
+            "watch_s": watch_s,
+            "start_s": secs(session.start),
+            "end_s": secs(session.end),
+            "services": services,
+        })
+    }
+
+    /// Answers requests.
+    fn attend(&mut self) {
+        for request in self.desk.turn() {
+            let now = self.clock.now();
+            if request.method == "subscribe" {
+                self.desk.subscribe(request.peer);
+                self.desk.answer(&request, Ok(&json!({ "subscribed": true })));
+                continue;
+            }
+            match self.serve(&request, now) {
+                Ok(result) => self.desk.answer(&request, Ok(&result)),
+                Err(failure) => {
+                    let refusal = Refusal { code: failure.code, message: &failure.message };
+                    self.desk.answer(&request, Err(refusal));
+                }
+            }
+        }
+    }
+
+    /// Signals and the kernel's news.
+    fn obey(&mut self) -> Course {
+        if self.link_monitor.poll() == LinkNews::Changed {
+            self.ears.hurry();
+            self.next_tick = Moment::ZERO;
+            self.look_around();
+        }
+        if let Some(enforcer) = &mut self.enforcer
+            && enforcer.hear().contains(&nft::Event::OurTable)
+        {
+            self.house.want_again();
+        }
+        while let Some(signal) = self.signals.take() {
+            match signal {
+                Signal::Leave => return Course::Leave,
+                Signal::Reload => self.reload(self.clock.now()),
+                Signal::Report => {
+                    let report = self.doctor(self.clock.now());
+                    log::info!("{report}");
+                }
+            }
+        }
+        Course::On
+    }
+
+    /// Reads the configuration again; usage, sessions and capture go on.
+    fn reload(&mut self, now: Now) {
+        let (config, findings) = load_config(self.options.config.as_deref(), Some(self.house.config()));
+        for finding in &findings {
+            log::warn!("config: {finding}");
+        }
+        self.findings = findings;
+        let capture_changed = config.capture != self.house.config().capture;
+        let interfaces_changed = self.options.interfaces.is_empty()
+            && config.main.interfaces != self.house.config().main.interfaces;
+        if capture_changed || interfaces_changed {
+            let interfaces = if self.options.interfaces.is_empty() {
+                &config.main.interfaces
+            } else {
+                &self.options.interfaces
+            };
+            self.ears = Ears::new(interfaces, &config.capture);
+        }
+        crate::os::log::set_level(config.main.log_level);
+        self.keeper.set_limits(&config.main);
+        self.house.set_zone(facts::zone());
+        self.house.set_config(config);
+        self.set_mode();
+        self.look_around();
+        self.house.tick(now);
+        log::info!("configuration read again, {} findings", self.findings.len());
+    }
+
+    /// Puts the wanted firewall in force if it changed.
+    fn enforce(&mut self) {
+        let now = self.clock.now();
+        let Some(enforcer) = &mut self.enforcer else { return };
+        if let Some(compiled) = self.house.wanted(now) {
+            if compiled.omitted > 0 {
+                log::warn!("{} elements have no room in the firewall", compiled.omitted);
+            }
+            let house = &self.house;
+            let links = &mut self.links;
+            let neighbours = std::cell::LazyCell::new(|| links.neighbours().unwrap_or_default());
+            let addresses = |client: ClientId| {
+                let mut addresses = house.addresses_of(client);
+                if let ClientId::Mac(mac) = client {
+                    addresses.extend(neighbours.iter().filter(|n| n.mac == mac).map(|n| n.addr));
+                }
+                addresses.sort_unstable();
+                addresses.dedup();
+                addresses
+            };
+            let enforced = enforcer.enforce(&compiled.ruleset, addresses);
+            if enforced.is_none() && !matches!(enforcer.health(), enforce::Health::InForce) {
+                self.house.want_again();
+            }
+        }
+        let kills = self.house.take_kills();
+        if !kills.is_empty() {
+            enforcer.kill_flows(&kills);
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(mut enforcer) = self.enforcer.take()
+            && let Err(error) = enforcer.release()
+        {
+            log::error!("the firewall table stays: {}", chain(&error));
+        }
+    }
+
+    fn leave(&mut self) {
+        let now = self.clock.now();
+        self.house.finish();
+        for news in self.house.take_news() {
+            self.tell(news, now);
+        }
+        self.keep_traffic(now);
+        self.keeper.leave();
+        self.keep(now);
+        if self.house.config().main.on_stop == OnStop::Release {
+            self.release();
+        }
+        log::info!("stopped");
+    }
+}
+
+fn wall_of(at: Moment, now: Now) -> Option<String> {
+    let wall = now.wall?.as_secs() - i64::try_from(now.mono.since(at).as_secs()).unwrap_or(0);
+    Some(crate::time::WallTime::from_secs(wall).to_string())
+}
+
+/// What happened, in one line without names of sites.
+fn shown_what(what: &What) -> String {
+    match what {
+        What::Warned { left_s } => format!("{} s left", left_s),
+        What::Grace { left_s } => format!("quota used up, {left_s} s of grace"),
+        What::Blocked { standing } => format!("blocked, {standing}"),
+        What::Released { standing } => format!("released, {standing}"),
+        What::Granted { minutes } => format!("{minutes} minutes granted"),
+        What::Revoked => "grants taken back".into(),
+        What::Paused { minutes: Some(minutes) } => format!("paused for {minutes} minutes"),
+        What::Paused { minutes: None } => "paused".into(),
+        What::Resumed => "resumed".into(),
+        What::UsageReset => "usage set to zero".into(),
+        What::DayBegan { day } => format!("quota day {day}"),
+        What::DayRenamed { day } => format!("quota day renamed to {day}"),
+        What::StateLost { reason } => format!("state lost: {reason}"),
+        What::Overflowing => "more devices than there is room for".into(),
+    }
+}
+
+/// The configuration of a file, or the defaults. A file that cannot be read keeps what is in force.
+fn load_config(path: Option<&Path>, in_force: Option<&Config>) -> (Config, Vec<Finding>) {
+    let Some(path) = path else { return (in_force.cloned().unwrap_or_default(), Vec::new()) };
+    match facts::read_text(path) {
+        Ok(text) => Config::load(&text, in_force),
+        Err(error) => {
+            log::error!("{}: {error}: what is in force stays in force", path.display());
+            (in_force.cloned().unwrap_or_default(), Vec::new())
+        }
+    }
+}

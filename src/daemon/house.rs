@@ -1,0 +1,439 @@
+//! The household as the daemon runs it: frames in, standings and the wanted firewall out.
+//!
+//! Everything that decides is joined here and nothing that acts: no socket, no file, no clock. The loop tells what
+//! happened and when; the house answers with what to say, to keep and to put in force.
+
+use std::collections::VecDeque;
+
+use crate::config::{self, Config};
+use crate::dissect::Frame;
+use crate::engine::{Engine, NamesFrom, Output, Settings, Verdict as Counted, WindowReport};
+use crate::lan::{ClientIdx, Identify, Placement, Vantage};
+use crate::names::{Event as NameEvent, Pair, Source};
+use crate::net::{Addr, ClientId, FiveTuple};
+use crate::quota::{Blocklist, Event, Guard, Ledger, Naming, Recovery, Refused, State, VideoServer, Who};
+use crate::ruleset::{Compiled, Place, compile};
+use crate::time::{Duration, Moment, Now, Zone};
+use crate::units::Bytes;
+use crate::watch::{Sensitivity, Session};
+use crate::window::{WINDOW_LEN, window_start};
+
+/// Recent sessions and events kept for those who ask; the oldest goes.
+pub(super) const MAX_RECENT: usize = 256;
+/// A window scores at least this to look like streaming.
+const STREAMING_SCORE: u16 = 1 << 15;
+
+/// A server carried a window's video if it sent at least this part of the window's bytes: the page that is open
+/// beside a film is not the film.
+const VIDEO_SHARE: u64 = 10;
+
+/// What the loop should know after it told the house something.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum News {
+    /// Something a parent would want to know.
+    Quota(Event),
+    /// A session is over.
+    Session {
+        /// Whose.
+        client: ClientId,
+        /// What was watched.
+        session: Session,
+    },
+}
+
+/// Whether the wanted firewall may have changed since it was last compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Same,
+    Changed,
+}
+
+/// Engine, ledger and list of servers, and what lies between them.
+pub(super) struct House {
+    config: Config,
+    engine: Engine,
+    ledger: Ledger,
+    blocks: Blocklist,
+    place: Place,
+    /// Watch time already handed to the ledger, by client.
+    accrued: Vec<Duration>,
+    news: VecDeque<News>,
+    wanted: Wanted,
+    windows: u64,
+    streaming: u64,
+}
+
+impl House {
+    /// A household where nothing has happened.
+    pub(super) fn new(config: Config, zone: Zone, settings: Settings) -> Self {
+        let ledger = Ledger::new(config.quota.clone(), zone);
+        let mut engine = Engine::new(settings);
+        engine.take_names_from(NamesFrom::OwnFrames);
+        Self {
+            engine,
+            ledger,
+            blocks: Blocklist::default(),
+            place: Place::default(),
+            accrued: Vec::new(),
+            news: VecDeque::new(),
+            wanted: Wanted::Changed,
+            windows: 0,
+            streaming: 0,
+            config,
+        }
+    }
+
+    /// Goes on from what was kept.
+    pub(super) fn restore(&mut self, recovery: &Recovery, now: Now) {
+        self.ledger.restore(recovery, now);
+        self.wanted = Wanted::Changed;
+    }
+
+    /// Takes over a changed configuration; usage, sessions and windows stay.
+    pub(super) fn set_config(&mut self, config: Config) {
+        self.ledger.set_settings(config.quota.clone());
+        self.config = config;
+        self.wanted = Wanted::Changed;
+    }
+
+    /// Takes over the time zone.
+    pub(super) fn set_zone(&mut self, zone: Zone) {
+        self.ledger.set_zone(zone);
+    }
+
+    /// Takes over where the household is: LAN devices, how clients are told, and what is never blocked.
+    pub(super) fn set_place(&mut self, place: Place, vantage: Vantage, guard: Guard) {
+        self.engine.set_vantage(vantage);
+        self.blocks.set_guard(guard, self.ledger.settings());
+        self.place = place;
+        self.wanted = Wanted::Changed;
+    }
+
+    /// Whose DNS answers are believed.
+    pub(super) fn trust(&mut self, resolvers: &[Addr]) {
+        self.engine.trust(resolvers);
+    }
+
+    /// A frame passed the LAN.
+    pub(super) fn frame(&mut self, frame: &Frame<'_>) {
+        let handled = self.engine.handle_frame(frame);
+        if !self.config.quota.plans.is_empty()
+            && let Placement::Client(side) = handled.placement
+        {
+            let bytes = Bytes(handled.packet.wire_len.into());
+            if let Some(client) = self.client_id(side.client) {
+                self.ledger.meter(client, &side.server, bytes);
+            }
+        }
+        self.settle();
+    }
+
+    /// A whole frame that may carry a name.
+    pub(super) fn name_frame(&mut self, frame: &Frame<'_>) {
+        let events: Vec<NameEvent> = self.engine.handle_names(frame).to_vec();
+        for event in &events {
+            self.named(event, frame.at);
+        }
+    }
+
+    fn named(&mut self, event: &NameEvent, at: Moment) {
+        let names = self.engine.names().names();
+        let (client, addr, id, naming) = match event {
+            NameEvent::Answered(answered) if answered.source == Source::Resolver => {
+                let ttl = Duration::from_secs(answered.ttl_s.into());
+                (answered.client, answered.addr, answered.name, Naming::Answer { ttl })
+            }
+            NameEvent::Spoken(spoken) => {
+                let pair = Pair { client: spoken.client, addr: spoken.flow.resp.addr };
+                let mut answers = names.answers(pair, at);
+                let proven = answers.any(|known| known.source == Source::Resolver && known.id == spoken.name);
+                let naming = if proven { Naming::Proven } else { Naming::Claimed };
+                (spoken.client, pair.addr, spoken.name, naming)
+            }
+            NameEvent::Answered(_) | NameEvent::Dns(_) | NameEvent::Device(_) | NameEvent::Dhcp { .. } => {
+                return;
+            }
+        };
+        let Some(service) = names.service(id).map(|service| service.label.to_owned()) else { return };
+        self.blocks.named(client, at, (addr, &service, naming), self.ledger.settings());
+        if self.ledger.standing(client).restricts_video() {
+            self.wanted = Wanted::Changed;
+        }
+    }
+
+    /// Time passed.
+    pub(super) fn tick(&mut self, now: Now) {
+        self.judge(now);
+        self.engine.handle_tick(now.mono);
+        self.settle();
+        self.judge(now);
+    }
+
+    fn judge(&mut self, now: Now) {
+        let events = self.ledger.tick(now);
+        self.blocks.restrict(&self.ledger, now);
+        if !events.is_empty() {
+            self.wanted = Wanted::Changed;
+        }
+        self.news.extend(events.into_iter().map(News::Quota));
+    }
+
+    /// The kernel lost frames, or the wall clock was set: what is open cannot be judged.
+    pub(super) fn disturbed(&mut self) {
+        self.engine.handle_loss();
+    }
+
+    /// The daemon leaves: sessions end.
+    pub(super) fn finish(&mut self) {
+        self.engine.finish();
+        self.settle();
+    }
+
+    /// What the engine has to say.
+    fn settle(&mut self) {
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Window(window) => self.window(&window),
+                Output::SessionEnded { client, session } => {
+                    if let Some(client) = self.client_id(client) {
+                        self.news.push_back(News::Session { client, session });
+                    }
+                }
+                Output::Gap { .. } => {}
+            }
+        }
+        while self.news.len() > MAX_RECENT {
+            self.news.pop_front();
+        }
+    }
+
+    fn window(&mut self, window: &WindowReport) {
+        let Some(client) = self.client_id(window.client) else { return };
+        let end = window_start(window.no) + WINDOW_LEN;
+        self.windows += 1;
+        self.ledger.touch(client, end);
+        let counted = matches!(window.verdict, Counted::Counted { .. });
+        if counted {
+            self.streaming += 1;
+            self.accrue(window.client, client, end);
+        }
+        let looks = window.score.is_some_and(|score| score.0 >= STREAMING_SCORE);
+        if counted || looks && self.ledger.standing(client).restricts_video() {
+            self.blame(window, client, end);
+        }
+        if !self.config.quota.plans.is_empty() {
+            for (addr, _) in self.engine.servers(window.client, window.no) {
+                self.blocks.peer(client, end, addr, &self.ledger);
+            }
+            self.wanted = Wanted::Changed;
+        }
+    }
+
+    /// Hands the watch time that this window added to the ledger, in whole seconds up to its end.
+    fn accrue(&mut self, index: ClientIdx, client: ClientId, end: Moment) {
+        if self.accrued.len() <= index.index() {
+            self.accrued.resize(index.index() + 1, Duration::ZERO);
+        }
+        let total = self.engine.totals(index).watched;
+        let Some(accrued) = self.accrued.get_mut(index.index()) else { return };
+        let seconds = total.saturating_sub(*accrued).as_secs();
+        *accrued += Duration::from_secs(seconds);
+        let start = end - Duration::from_secs(seconds);
+        self.ledger.accrue(client, start, u32::try_from(seconds).unwrap_or(u32::MAX));
+    }
+
+    /// Tells the list which servers carried a window's video.
+    fn blame(&mut self, window: &WindowReport, client: ClientId, at: Moment) {
+        let servers = self.engine.servers(window.client, window.no);
+        let all_bytes: u64 = servers.iter().map(|(_, bytes)| bytes).sum();
+        let names = self.engine.names().names();
+        let video: Vec<VideoServer<'_>> = servers
+            .iter()
+            .filter(|(_, bytes)| bytes * VIDEO_SHARE >= all_bytes)
+            .filter_map(|&(addr, bytes)| {
+                let flow = self.busiest_flow(window.client, addr)?;
+                let service = names.lookup(Pair { client, addr }, at).map(|known| known.service.label);
+                Some(VideoServer { addr, bytes: Bytes(bytes), service, flow })
+            })
+            .collect();
+        self.blocks.video(client, at, &video, self.ledger.settings());
+        if self.ledger.standing(client).restricts_video() {
+            self.wanted = Wanted::Changed;
+        }
+    }
+
+    /// The flow that carried most between a client and a server.
+    fn busiest_flow(&self, client: ClientIdx, server: Addr) -> Option<FiveTuple> {
+        let owned = |addr: Addr| self.engine.lan().clients().owner_of(addr) == Some(client);
+        let flows = self.engine.flows().iter().map(|(_, flow)| flow);
+        let between = flows.filter(|flow| {
+            let (orig, resp) = (flow.tuple.orig.addr, flow.tuple.resp.addr);
+            resp == server && owned(orig) || orig == server && owned(resp)
+        });
+        between.max_by_key(|flow| flow.orig.wire_bytes + flow.resp.wire_bytes).map(|flow| flow.tuple)
+    }
+
+    fn client_id(&self, index: ClientIdx) -> Option<ClientId> {
+        self.engine.lan().clients().known(index).map(|known| known.id)
+    }
+
+    /// The firewall that is wanted now, if it may have changed since the last call.
+    pub(super) fn wanted(&mut self, now: Now) -> Option<Compiled> {
+        if self.wanted == Wanted::Same {
+            return None;
+        }
+        self.wanted = Wanted::Same;
+        Some(compile(&self.ledger, &self.blocks, &self.place, now))
+    }
+
+    /// Makes the next [`House::wanted`] compile, e.g. because the kernel's table was touched.
+    pub(super) fn want_again(&mut self) {
+        self.wanted = Wanted::Changed;
+    }
+
+    /// Flows that must be killed one by one.
+    pub(super) fn take_kills(&mut self) -> Vec<FiveTuple> {
+        self.blocks.take_kills()
+    }
+
+    /// What happened since the last call.
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        self.news.drain(..).collect()
+    }
+
+    /// Does what a parent asks, and judges at once.
+    ///
+    /// # Errors
+    /// If nobody such is known or it may not be.
+    pub(super) fn act(&mut self, act: Act, who: &Who, now: Now) -> Result<(), Refused> {
+        let done = match act {
+            Act::Grant { minutes } => self.ledger.grant(who, minutes, now.mono),
+            Act::Revoke => self.ledger.revoke(who, now.mono),
+            Act::Pause { minutes } => self.ledger.pause(who, minutes, now.mono),
+            Act::Resume => self.ledger.resume(who, now.mono),
+            Act::Reset => self.ledger.reset(who, now.mono),
+        };
+        self.judge(now);
+        self.wanted = Wanted::Changed;
+        done
+    }
+
+    /// Whom a parent means: a device by name, MAC or address, a profile, or `all`.
+    pub(super) fn who(&self, text: &str) -> Option<Who> {
+        if text == "all" {
+            return Some(Who::All);
+        }
+        let settings = self.ledger.settings();
+        let same = |name: &str| name.eq_ignore_ascii_case(text);
+        if let Some(profile) = settings.profiles.iter().find(|p| same(&p.id) || same(&p.name)) {
+            return Some(Who::Profile(profile.id.clone()));
+        }
+        let clients = self.engine.lan().clients();
+        if let Ok(id) = text.parse::<ClientId>() {
+            let owner = match id {
+                ClientId::Addr(addr) => clients.owner_of(addr).and_then(|index| self.client_id(index)),
+                ClientId::Mac(_) => None,
+            };
+            return Some(Who::Client(owner.unwrap_or(id)));
+        }
+        let known = self.ledger.usages().into_iter().map(|usage| usage.client);
+        let mut known = known.filter(|client| same(&self.name_of(*client).unwrap_or_default()));
+        known.next().map(Who::Client)
+    }
+
+    /// What a client is called: in the configuration, else by itself.
+    pub(super) fn name_of(&self, client: ClientId) -> Option<String> {
+        let configured = self.ledger.settings().device(client).map(|device| device.name.clone());
+        let clients = self.engine.lan().clients();
+        let own = || {
+            clients
+                .find(&client)
+                .and_then(|index| clients.known(index))
+                .and_then(|known| known.name.as_deref().map(str::to_owned))
+        };
+        configured.filter(|name| !name.is_empty()).or_else(own)
+    }
+
+    /// The addresses a client uses.
+    pub(super) fn addresses_of(&self, client: ClientId) -> Vec<Addr> {
+        let clients = self.engine.lan().clients();
+        let seen = clients.find(&client).and_then(|index| clients.known(index));
+        let mut addresses: Vec<Addr> = seen.map(|known| known.addresses.clone()).unwrap_or_default();
+        if let ClientId::Addr(addr) = client
+            && !addresses.contains(&addr)
+        {
+            addresses.push(addr);
+        }
+        addresses
+    }
+
+    /// What must not be lost.
+    pub(super) fn snapshot(&mut self, now: Now) -> State {
+        self.ledger.snapshot(now)
+    }
+
+    /// What was used, allowed and left.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Whose servers are listed.
+    pub(super) fn blocks(&self) -> &Blocklist {
+        &self.blocks
+    }
+
+    /// Clients, flows, names.
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The settings in force.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Windows closed, and those of them counted.
+    pub(super) fn tally(&self) -> (u64, u64) {
+        (self.windows, self.streaming)
+    }
+}
+
+/// What a parent can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// More time today.
+    Grant {
+        /// How much.
+        minutes: u16,
+    },
+    /// Take grants back.
+    Revoke,
+    /// Cut everything.
+    Pause {
+        /// For how long; `None` = until the next reset.
+        minutes: Option<u16>,
+    },
+    /// End a pause.
+    Resume,
+    /// Set today's usage to zero.
+    Reset,
+}
+
+/// The engine's settings for live use.
+pub(super) fn live_settings(
+    sensitivity: config::Sensitivity,
+    model: std::sync::Arc<crate::engine::Model>,
+    seed: u64,
+) -> Settings {
+    Settings {
+        vantage: Vantage::Router(Vec::new()),
+        identify: Identify::Mac,
+        sensitivity: match sensitivity {
+            config::Sensitivity::Low => Sensitivity::Low,
+            config::Sensitivity::Normal => Sensitivity::Normal,
+            config::Sensitivity::High => Sensitivity::High,
+        },
+        model,
+        seed,
+    }
+}

@@ -1,0 +1,164 @@
+//! What is kept and where: the ledger each window in RAM, history on flash now and then.
+//!
+//! A database that cannot be opened or written is a warning and a line in `doctor`, never a reason to stop
+//! counting: the RAM files alone carry a household through a crash.
+
+use std::path::Path;
+
+use super::enforce::chain;
+use crate::config::Main;
+use crate::os::store::{
+    Committed, Database, Limits, SessionRow, StateFile, Stretch, TrafficRow, Urgency, UsageRow,
+};
+use crate::quota::{Ledger, Recovery, State};
+use crate::time::{Duration, LocalDay, Moment};
+
+/// How often the state file is replaced: a crash loses at most one window.
+const STATE_EVERY: Duration = Duration::from_secs(10);
+/// How long flash is left alone after it refused.
+const BROKEN_FOR: Duration = Duration::from_secs(3_600);
+
+/// Files and database.
+pub(super) struct Keeper {
+    file: StateFile,
+    database: Option<Database>,
+    state_at: Moment,
+    retry_at: Moment,
+    trouble: Option<String>,
+    urgency: Urgency,
+}
+
+impl Keeper {
+    /// Opens what can be opened.
+    pub(super) fn open(run_dir: &Path, main: &Main) -> Self {
+        let path = Path::new(&main.state_dir).join("streamguard.db");
+        let (database, trouble) = match Database::open(&path, limits(main)) {
+            Ok((database, None)) => (Some(database), None),
+            Ok((database, Some(damage))) => {
+                log::error!("history was damaged and put aside: {}", chain(&damage));
+                (Some(database), None)
+            }
+            Err(error) => {
+                log::error!("no history will be kept: {}", chain(&error));
+                (None, Some(chain(&error)))
+            }
+        };
+        Self {
+            file: StateFile::at(run_dir.join("state.json")),
+            database,
+            state_at: Moment::ZERO,
+            retry_at: Moment::ZERO,
+            trouble,
+            urgency: Urgency::Ordinary,
+        }
+    }
+
+    /// Takes over a changed configuration.
+    pub(super) fn set_limits(&mut self, main: &Main) {
+        if let Some(database) = &mut self.database {
+            database.set_limits(limits(main));
+        }
+    }
+
+    /// All generations of the ledger there are.
+    pub(super) fn recover(&self) -> Recovery {
+        let mut generations = self.file.read();
+        if let Some(database) = &self.database {
+            match database.ledgers() {
+                Ok(kept) => generations.extend(kept),
+                Err(error) => log::error!("the ledger on flash cannot be read: {}", chain(&error)),
+            }
+        }
+        Recovery::from_generations(generations)
+    }
+
+    /// Whether the state file is due.
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        now >= self.state_at
+    }
+
+    /// Keeps the ledger in RAM, and everything on flash if it is time.
+    pub(super) fn keep(&mut self, state: &State, ledger: &Ledger, now: Moment) {
+        self.state_at = now + STATE_EVERY;
+        if let Err(error) = self.file.write(state) {
+            log::error!("the state cannot be kept: {}", chain(&error));
+        }
+        let Some(database) = &mut self.database else { return };
+        database.put_ledger(state);
+        if let Some(day) = ledger.day() {
+            for usage in ledger.usages().into_iter().filter(|usage| usage.used_s > 0) {
+                database.put_usage(UsageRow { day, client: usage.client.to_string(), used_s: usage.used_s });
+            }
+        }
+        if now < self.retry_at {
+            return;
+        }
+        let urgency = std::mem::replace(&mut self.urgency, Urgency::Ordinary);
+        match database.commit(urgency, now, ledger.day().unwrap_or_default()) {
+            Ok(Committed::Yes | Committed::NotYet | Committed::Worn) => self.trouble = None,
+            Err(error) => {
+                let reason = chain(&error);
+                if self.trouble.as_ref() != Some(&reason) {
+                    log::error!("history stays in memory: {reason}");
+                }
+                self.trouble = Some(reason);
+                self.retry_at = now + BROKEN_FOR;
+            }
+        }
+    }
+
+    /// The next [`Keeper::keep`] commits soon: somebody acted, or a standing changed.
+    pub(super) fn hurry(&mut self) {
+        self.urgency = Urgency::Soon;
+    }
+
+    /// The next [`Keeper::keep`] is the last.
+    pub(super) fn leave(&mut self) {
+        self.urgency = Urgency::Leaving;
+        self.retry_at = Moment::ZERO;
+    }
+
+    /// Keeps a session.
+    pub(super) fn session(&mut self, row: SessionRow) {
+        if let Some(database) = &mut self.database {
+            database.put_session(row);
+        }
+    }
+
+    /// Keeps a minute's traffic of a client.
+    pub(super) fn traffic(&mut self, start_s: i64, client: String, bytes: (u64, u64)) {
+        if let Some(database) = &mut self.database {
+            let (service, protocol) = (String::new(), String::new());
+            let (up_bytes, down_bytes) = bytes;
+            let stretch = Stretch::Minute;
+            database.put_traffic(TrafficRow {
+                stretch,
+                start_s,
+                client,
+                service,
+                protocol,
+                up_bytes,
+                down_bytes,
+            });
+        }
+    }
+
+    /// For queries.
+    pub(super) fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
+    }
+
+    /// Why history is not kept, if so.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Commits counted under a day.
+    pub(super) fn commits_on(&self, day: LocalDay) -> u32 {
+        self.database.as_ref().and_then(|database| database.commits_on(day).ok()).unwrap_or(0)
+    }
+}
+
+fn limits(main: &Main) -> Limits {
+    Limits { size: main.db_max, history_days: main.history_days, interval: main.commit_interval }
+}
