@@ -290,7 +290,7 @@ pub struct Malformed {
     pub layer: Proto,
     /// What is wrong with it.
     pub reason: Reason,
-    /// Offset of the layer in the captured bytes.
+    /// Offset in the captured bytes where reading stopped.
     pub offset: u32,
 }
 
@@ -324,3 +324,6 @@ impl Packet<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
     /// Records why the walk ends here; always `None`, to be returned. The first finding stands.
     #[cold]
     pub(super) fn stop<T>(&mut self, layer: Proto, reason: Reason) -> Option<T> {
-        let offset = u32::try_from(self.at).unwrap_or(u32::MAX);
+        let offset = u32::try_from(self.at.min(self.data.len())).unwrap_or(u32::MAX);
         self.packet.malformed.get_or_insert(Malformed { layer, reason, offset });
         None
     }

@@ -5,21 +5,18 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-
-use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::FrameDecoder;
+use std::time::Duration;
 
 use crate::dissect::Frame;
 use crate::dissect::trace::{Damage, TraceError, TraceReader};
+use crate::time::Moment;
+
+mod unpack;
 
 /// Standard input, as a file name.
 pub const STDIN: &str = "-";
-
-/// Window of a zstd stream that we are ready to keep in memory: what the format asks of every decoder (RFC 8878
-/// §3.1.1.1.2).
-const MAX_ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 
 /// Why a capture could not be read.
 #[derive(Debug)]
@@ -68,26 +65,94 @@ fn shown(path: &Path) -> String {
 
 type Source = TraceReader<Box<dyn Read>>;
 
+/// Captures read side by side; a further one waits until one of them ends.
+const MAX_OPEN: usize = 8;
+/// A file that begins this little before another one ends follows it: packets of one capture are now and then
+/// out of order by less.
+const SLACK: Duration = Duration::from_millis(500);
+/// A clock that leaps over the beginning of another file by more than this is broken, and says nothing about
+/// the order.
+const LEAP: Duration = Duration::from_secs(3600);
+
+/// A capture being read.
+struct Open {
+    path: PathBuf,
+    source: Source,
+    /// Stamp of the frame lent last.
+    last: Moment,
+}
+
+/// A capture whose time has not come.
+struct Waiting {
+    path: PathBuf,
+    first: Moment,
+    /// Standard input cannot be opened twice.
+    source: Option<Source>,
+    turn: Turn,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// When the time line reaches its first frame.
+    WithItsTime,
+    /// When all others have ended.
+    After,
+}
+
 /// One or more captures read as one time line.
+///
+/// Files are taken in the order of their first stamps. Where they overlap (two interfaces recorded at once) their
+/// frames are interleaved by time; where one continues the other (a capture cut in two, clocks of any kind) the
+/// frames come exactly as from one file.
 pub struct CaptureReader {
-    current: (PathBuf, Source),
-    /// Files still to come, last first.
-    waiting: Vec<PathBuf>,
+    open: Vec<Open>,
+    /// The next one last.
+    waiting: Vec<Waiting>,
     /// What the finished files lost.
     damage: Damage,
 }
 
 impl CaptureReader {
-    /// Opens captures; `-` is standard input.
+    /// Opens captures; `-` is standard input. With several, each is looked into before the first frame is lent, so
+    /// that a file that is no capture is known at once.
     ///
     /// # Errors
     /// A file that does not open or is no capture.
     pub fn open(paths: &[PathBuf]) -> Result<Self, ReadError> {
-        let mut waiting: Vec<PathBuf> = paths.to_vec();
-        waiting.reverse();
-        let first = waiting.pop().unwrap_or_else(|| STDIN.into());
-        let source = open_one(&first)?;
-        Ok(Self { current: (first, source), waiting, damage: Damage::default() })
+        let mut reader = Self { open: Vec::new(), waiting: Vec::new(), damage: Damage::default() };
+        match paths {
+            [] => reader.begin(STDIN.into(), None)?,
+            [only] => reader.begin(only.clone(), None)?,
+            several => {
+                for path in several {
+                    reader.look_into(path)?;
+                }
+                reader.waiting.sort_by_key(|waiting| waiting.first);
+                reader.waiting.reverse();
+            }
+        }
+        Ok(reader)
+    }
+
+    fn look_into(&mut self, path: &Path) -> Result<(), ReadError> {
+        let mut source = open_one(path)?;
+        match source.peek().map_err(|source| ReadError::Capture { path: path.to_owned(), source })? {
+            None => self.damage.add(source.damage()),
+            Some(first) => {
+                let source = (path == Path::new(STDIN)).then_some(source);
+                self.waiting.push(Waiting { path: path.to_owned(), first, source, turn: Turn::WithItsTime });
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, path: PathBuf, source: Option<Source>) -> Result<(), ReadError> {
+        let source = match source {
+            Some(source) => source,
+            None => open_one(&path)?,
+        };
+        self.open.push(Open { path, source, last: Moment::ZERO });
+        Ok(())
     }
 
     /// The next frame, `None` when all files are read. The frame is lent until the next call.
@@ -97,31 +162,78 @@ impl CaptureReader {
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     #[inline]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, ReadError> {
-        while !self.waiting.is_empty() && self.peeks_end()? {
-            let Some(path) = self.waiting.pop() else { break };
-            self.damage.add(self.current.1.damage());
-            let source = open_one(&path)?;
-            self.current = (path, source);
+        let next = if self.waiting.is_empty() && self.open.len() == 1 { Some(0) } else { self.choose()? };
+        let Some(open) = next.and_then(|next| self.open.get_mut(next)) else { return Ok(None) };
+        match open.source.next() {
+            Ok(frame) => {
+                if let Some(frame) = &frame {
+                    open.last = frame.at;
+                }
+                Ok(frame)
+            }
+            Err(source) => Err(ReadError::Capture { path: open.path.clone(), source }),
         }
-        let (path, source) = &mut self.current;
-        source.next().map_err(|source| ReadError::Capture { path: path.clone(), source })
     }
 
-    fn peeks_end(&mut self) -> Result<bool, ReadError> {
-        let (path, source) = &mut self.current;
-        let stamp = source.peek().map_err(|source| ReadError::Capture { path: path.clone(), source })?;
-        Ok(stamp.is_none())
+    /// Which of the open captures has the earliest frame; opens and closes captures as time reaches them.
+    fn choose(&mut self) -> Result<Option<usize>, ReadError> {
+        loop {
+            let Some((index, stamp)) = self.earliest()? else {
+                let Some(Waiting { path, source, .. }) = self.waiting.pop() else { return Ok(None) };
+                self.begin(path, source)?;
+                continue;
+            };
+            match self.waiting.last_mut() {
+                Some(next) if next.turn == Turn::WithItsTime && next.first + SLACK < stamp => {
+                    let smooth = stamp.since(self.open[index].last) < LEAP;
+                    if !smooth {
+                        next.turn = Turn::After;
+                    } else if self.open.len() < MAX_OPEN
+                        && let Some(Waiting { path, source, .. }) = self.waiting.pop()
+                    {
+                        self.begin(path, source)?;
+                        continue;
+                    }
+                    return Ok(Some(index));
+                }
+                Some(_) | None => return Ok(Some(index)),
+            }
+        }
+    }
+
+    /// The open capture with the earliest next frame; those that have ended are closed.
+    fn earliest(&mut self) -> Result<Option<(usize, Moment)>, ReadError> {
+        let mut best: Option<(usize, Moment)> = None;
+        let mut index = 0;
+        while let Some(open) = self.open.get_mut(index) {
+            let stamp = open.source.peek();
+            match stamp.map_err(|source| ReadError::Capture { path: open.path.clone(), source })? {
+                None => {
+                    self.damage.add(open.source.damage());
+                    self.open.remove(index);
+                }
+                Some(stamp) => {
+                    if best.is_none_or(|(_, least)| stamp < least) {
+                        best = Some((index, stamp));
+                    }
+                    index += 1;
+                }
+            }
+        }
+        Ok(best)
     }
 
     /// Whether the next call would have to read: with timers running, wait for the input to be readable first.
     pub fn needs_input(&self) -> bool {
-        self.current.1.needs_input()
+        self.open.iter().any(|open| open.source.needs_input())
     }
 
     /// What all files lost so far.
     pub fn damage(&self) -> Damage {
         let mut sum = self.damage;
-        sum.add(self.current.1.damage());
+        for open in &self.open {
+            sum.add(open.source.damage());
+        }
         sum
     }
 }
@@ -136,113 +248,8 @@ fn open_one(path: &Path) -> Result<Source, ReadError> {
         Box::new(opened.map_err(|source| ReadError::Open { path: path.to_owned(), source })?)
     };
     let in_file = |source| ReadError::Capture { path: path.to_owned(), source };
-    let plain = decompressed(raw).map_err(|cause| in_file(TraceError::Io(cause)))?;
+    let plain = unpack::unpacked(raw).map_err(|cause| in_file(TraceError::Io(cause)))?;
     TraceReader::try_new(plain).map_err(in_file)
-}
-
-/// Looks at the first bytes and puts the decompressor in front that they ask for.
-fn decompressed(mut raw: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
-    let mut magic = [0; 4];
-    let mut have = 0;
-    while have < magic.len() {
-        match raw.read(&mut magic[have..]) {
-            Ok(0) => break,
-            Ok(len) => have += len,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(cause),
-        }
-    }
-    let whole = Prefixed { prefix: magic, at: 0, len: have, rest: raw };
-    Ok(match magic {
-        [0x1f, 0x8b, _, _] => Box::new(MultiGzDecoder::new(BufReader::new(whole))),
-        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
-            Box::new(Zstd::new(BufReader::new(whole)))
-        }
-        _ => Box::new(whole),
-    })
-}
-
-/// Bytes already read, then the rest.
-struct Prefixed {
-    prefix: [u8; 4],
-    at: usize,
-    len: usize,
-    rest: Box<dyn Read>,
-}
-
-impl Read for Prefixed {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.len {
-            return self.rest.read(into);
-        }
-        let len = (self.len - self.at).min(into.len());
-        into[..len].copy_from_slice(&self.prefix[self.at..self.at + len]);
-        self.at += len;
-        Ok(len)
-    }
-}
-
-/// A zstd stream of any number of frames (RFC 8878 §3): the decoder knows one only.
-struct Zstd<R> {
-    input: R,
-    decoder: FrameDecoder,
-    /// Inside a frame.
-    open: bool,
-}
-
-impl<R: BufRead> Zstd<R> {
-    fn new(input: R) -> Self {
-        let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(MAX_ZSTD_WINDOW);
-        Self { input, decoder, open: false }
-    }
-
-    /// Starts the next frame; `false` at the end of the input.
-    fn begin(&mut self) -> io::Result<bool> {
-        use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-        while !self.input.fill_buf()?.is_empty() {
-            match self.decoder.reset(&mut self.input) {
-                Ok(()) => return Ok(true),
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
-                    length,
-                    ..
-                })) => {
-                    io::copy(&mut (&mut self.input).take(length.into()), &mut io::sink())?;
-                }
-                Err(cause) => return Err(io::Error::new(io::ErrorKind::InvalidData, cause)),
-            }
-        }
-        Ok(false)
-    }
-}
-
-impl<R: BufRead> Read for Zstd<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        use ruzstd::decoding::BlockDecodingStrategy::UptoBytes;
-        if into.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            if !self.open {
-                if !self.begin()? {
-                    return Ok(0);
-                }
-                self.open = true;
-            }
-            let ready = self.decoder.can_collect();
-            if ready == 0 && !self.decoder.is_finished() {
-                self.decoder
-                    .decode_blocks(&mut self.input, UptoBytes(into.len()))
-                    .map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause))?;
-                continue;
-            }
-            let len = self.decoder.read(into)?;
-            if len > 0 {
-                return Ok(len);
-            }
-            self.open = false;
-        }
-    }
 }
 
 /// Reads a small file whole, at most `max_bytes` of it.
@@ -254,3 +261,6 @@ pub fn read_bounded(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     File::open(path)?.take(max_bytes as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;
