@@ -10,6 +10,7 @@
 use crate::net::{Addr, MacAddr};
 use crate::time::Moment;
 
+mod app;
 pub mod dhcp;
 pub mod dns;
 mod headers;

@@ -164,3 +164,44 @@ fn etherparse_finds_the_same_headers() {
     }
     assert!(compared > 10, "{compared}");
 }
+
+/// A packet from an ephemeral port.
+fn carrying(transport: Transport, payload: &[u8]) -> Packet<'_> {
+    let proto = if matches!(transport, Transport::Tcp(_)) { Proto::Tcp } else { Proto::Udp };
+    Packet {
+        at: Moment::ZERO,
+        wire_len: 100,
+        ether: None,
+        net: Net::None,
+        transport,
+        payload,
+        path: Path::EMPTY.push(Proto::Eth).push(Proto::Ip).push(proto),
+        malformed: None,
+    }
+}
+
+#[test]
+fn first_bytes_tell_the_application_and_ports_where_they_do_not() {
+    let tcp = |dst_port, payload: &'static [u8]| {
+        let payload_len = 100;
+        let (src_port, seq, ack, flags, window, mss) = (50_000, 0, 0, 0, 0, 0);
+        let header = Tcp { src_port, dst_port, seq, ack, flags, window, mss, payload_len };
+        carrying(Transport::Tcp(header), payload).application_path().to_string()
+    };
+    assert_eq!(tcp(443, b""), "eth:ip:tcp:tls");
+    assert_eq!(tcp(9_000, b"\x16\x03\x01\x02\x00"), "eth:ip:tcp:tls");
+    assert_eq!(tcp(9_000, b"GET / HTTP/1.1\r\n"), "eth:ip:tcp:http");
+    assert_eq!(tcp(443, b"SSH-2.0-OpenSSH"), "eth:ip:tcp:ssh");
+    assert_eq!(tcp(9_000, b"Gibberish"), "eth:ip:tcp");
+    let udp = |dst_port, payload: &'static [u8]| {
+        let header = Transport::Udp { src_port: 50_000, dst_port, payload_len: 100 };
+        carrying(header, payload).application_path().to_string()
+    };
+    assert_eq!(udp(53, b""), "eth:ip:udp:dns");
+    assert_eq!(udp(443, b"\x40abc"), "eth:ip:udp:quic");
+    assert_eq!(udp(4_433, b"\xc3\0\0\0\x01\x08"), "eth:ip:udp:quic");
+    assert_eq!(udp(5_353, b""), "eth:ip:udp:mdns");
+    assert_eq!(udp(40_000, b"\x80\x60\0\0\0\0\0\0\0\0\0\0"), "eth:ip:udp:rtp");
+    assert_eq!(udp(40_000, b"\x80\xc8\0\0\0\0\0\0\0\0\0\0"), "eth:ip:udp:rtcp");
+    assert_eq!(udp(3_478, b"\0\x01\0\0\x21\x12\xa4\x42"), "eth:ip:udp:stun");
+}

@@ -15,6 +15,8 @@ use crate::time::Moment;
 
 mod unpack;
 
+pub use unpack::unpacked;
+
 /// Standard input, as a file name.
 pub const STDIN: &str = "-";
 
@@ -248,7 +250,7 @@ fn open_one(path: &Path) -> Result<Source, ReadError> {
         Box::new(opened.map_err(|source| ReadError::Open { path: path.to_owned(), source })?)
     };
     let in_file = |source| ReadError::Capture { path: path.to_owned(), source };
-    let plain = unpack::unpacked(raw).map_err(|cause| in_file(TraceError::Io(cause)))?;
+    let plain = unpacked(raw).map_err(|cause| in_file(TraceError::Io(cause)))?;
     TraceReader::try_new(plain).map_err(in_file)
 }
 

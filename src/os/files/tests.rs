@@ -136,7 +136,7 @@ fn a_file_that_is_no_capture_is_named_with_the_reason_on_one_line() {
     assert_eq!(reason(b"PK\x03\x04 and so on"), "not a pcap or pcapng capture (begins with 50 4b 03 04)");
     assert_eq!(reason(b"\xd4\xc3\xb2\xa1"), "shorter than the header of a capture");
     assert_eq!(reason(b"\xd4\xc3"), "shorter than the header of a capture");
-    assert!(matches!(CaptureReader::open(&[dir.0.clone()]), Err(ReadError::Open { .. })));
+    assert!(matches!(CaptureReader::open(std::slice::from_ref(&dir.0)), Err(ReadError::Open { .. })));
     assert!(matches!(CaptureReader::open(&[dir.0.join("absent")]), Err(ReadError::Open { .. })));
     // Compressed nonsense is named too, whatever the decompressor calls it.
     reason(&gzip(b"hello world"));

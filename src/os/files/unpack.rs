@@ -11,7 +11,10 @@ use ruzstd::decoding::FrameDecoder;
 const MAX_ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 
 /// Looks at the first bytes and puts the decompressor in front that they ask for.
-pub(super) fn unpacked(mut raw: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+///
+/// # Errors
+/// Those of reading.
+pub fn unpacked(mut raw: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
     let mut magic = [0; 4];
     let mut have = 0;
     while have < magic.len() {
