@@ -120,6 +120,24 @@ fn a_file_cut_in_two_and_a_pipe_give_the_windows_of_one_file() {
 }
 
 #[test]
+fn silence_inside_a_session_is_counted_and_the_sum_is_that_of_the_windows() {
+    let document = json(&["analyze", DEMO, "--report", "clients,windows", "--json"], b"");
+    let duration_s = document["capture"]["duration_s"].as_f64().unwrap();
+    let mut watched = 0;
+    for client in document["clients"].as_array().unwrap() {
+        let counted = client["windows"].as_array().unwrap().iter().filter(|w| w["streaming"] == true);
+        let inside = counted.map(|window| {
+            let start_s = window["start_s"].as_f64().unwrap();
+            (start_s + 10.0).min(duration_s) - start_s.max(0.0)
+        });
+        let (sum_s, watch_s) = (inside.sum::<f64>(), client["watch_s"].as_f64().unwrap());
+        assert!((sum_s - watch_s).abs() < 0.001, "{sum_s} {watch_s}");
+        watched += usize::from(watch_s > 0.0);
+    }
+    assert_eq!(watched, 2);
+}
+
+#[test]
 fn a_truncated_file_is_analysed_up_to_its_end_and_says_so() {
     let whole = demo_bytes();
     let document = json(&["analyze", "-", "--json"], &whole[..whole.len() / 3]);

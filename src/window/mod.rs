@@ -192,12 +192,11 @@ impl Windows {
             self.open = window_no(now);
             return Progress::Gap { from: clock, to: now };
         }
-        if now > clock && now.as_nanos() >= self.deadline_nanos() {
+        // Before a window is closed: how much of it counts depends on how far time has come.
+        self.clock = self.clock.max(Some(now));
+        if now.as_nanos() >= self.deadline_nanos() {
             self.open += 1;
             return Progress::Close(self.open - 1);
-        }
-        if now > clock {
-            self.clock = Some(now);
         }
         Progress::UpToDate
     }
