@@ -400,7 +400,7 @@ impl Conversations {
 
     /// Tunnels and frames that lie: header by header.
     #[inline(never)]
-    fn observe_headers(&mut self, frame: &Frame<'_>) {
+    pub(super) fn observe_headers(&mut self, frame: &Frame<'_>) {
         let listed = headers(frame);
         let (at, wire_len) = (frame.at, frame.wire_len);
         // The IP header that a transport belongs to, and whether it was counted with one.

@@ -52,6 +52,11 @@ impl Intervals {
         }
     }
 
+    /// The capture begins no later than here.
+    pub(super) fn begin(&mut self, at: Moment) {
+        self.first.get_or_insert(at);
+    }
+
     #[cold]
     fn open(&mut self, after_us: u64) {
         if self.list.len() >= MAX_INTERVALS {

@@ -21,7 +21,7 @@ pub use pairs::{Host, Hosts, Pairs};
 
 use std::ops::AddAssign;
 
-use crate::dissect::{Frame, Packet};
+use crate::dissect::{Frame, Malformed, Packet, Reason};
 use crate::time::Duration;
 
 #[cfg(test)]
@@ -79,6 +79,7 @@ pub struct Account {
     hierarchy: Hierarchy,
     intervals: Option<Intervals>,
     conversations: Option<Conversations>,
+    cut_quotes: Rest,
 }
 
 impl Account {
@@ -88,12 +89,16 @@ impl Account {
             hierarchy: Hierarchy::new(),
             intervals: wanted.interval.map(Intervals::new),
             conversations: wanted.conversations.map(Conversations::new),
+            cut_quotes: Rest::default(),
         }
     }
 
     /// Counts a frame, which was dissected as `packet`.
     #[inline]
     pub fn observe(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
+        if let Some(Malformed { reason: Reason::QuoteTruncated, .. }) = packet.malformed {
+            return self.observe_cut_quote(frame, packet);
+        }
         let shape = self.hierarchy.observe(packet.path, packet.wire_len);
         if let Some(intervals) = &mut self.intervals {
             intervals.observe(packet.at, packet.wire_len);
@@ -101,6 +106,24 @@ impl Account {
         if let Some(conversations) = &mut self.conversations {
             conversations.observe(frame, packet, shape);
         }
+    }
+
+    /// An ICMP error whose quoted packet is cut off: as tshark does, it is left out of the hierarchy and the
+    /// intervals, and its addresses count.
+    #[cold]
+    fn observe_cut_quote(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
+        self.cut_quotes.add(packet.wire_len);
+        if let Some(intervals) = &mut self.intervals {
+            intervals.begin(packet.at);
+        }
+        if let Some(conversations) = &mut self.conversations {
+            conversations.observe_headers(frame);
+        }
+    }
+
+    /// ICMP errors that are neither in the hierarchy nor in the intervals, because what they quote is cut off.
+    pub fn cut_quotes(&self) -> Rest {
+        self.cut_quotes
     }
 
     /// Frames by protocol.

@@ -20,6 +20,7 @@ mod ip;
 mod link;
 mod path;
 pub mod quic;
+mod quote;
 pub mod tls;
 pub mod trace;
 mod transport;
@@ -300,6 +301,8 @@ pub struct Malformed {
 pub enum Reason {
     /// The capture ends inside the header (snap length): cut short, not wrong.
     Truncated,
+    /// The capture ends inside the packet that an ICMP error quotes: analysers leave such frames out.
+    QuoteTruncated,
     /// A length or version field contradicts the bytes.
     Length,
     /// More nested headers than `path::MAX_LAYERS`.

@@ -4,6 +4,7 @@ use etherparse::{TcpOptionElement, TcpOptionsIterator};
 
 use super::headers::Header;
 use super::path::Proto;
+use super::quote::{Quotation, icmp_quotation, icmpv6_quotation};
 use super::walk::{Layer, Walk};
 use super::{Reason, Tcp, Transport, tcp_flags};
 
@@ -155,6 +156,15 @@ impl<'a> Walk<'a> {
             [_, _, _, _, i0, i1, ..] if queries.contains(&kind) => u16::from_be_bytes([*i0, *i1]),
             _ => 0,
         };
+        let quotation = match (proto, kind) {
+            (Proto::Icmp, 3..=5 | 11 | 12) => icmp_quotation(self.rest(), self.wire_left()),
+            (Proto::Icmpv6, 1..=4) => icmpv6_quotation(self.rest(), self.wire_left()),
+            _ => Quotation::Complete,
+        };
+        if quotation == Quotation::Cut {
+            self.packet.malformed = None;
+            self.stop::<()>(proto, Reason::QuoteTruncated);
+        }
         self.at = (self.at + 8).min(self.wire_end);
         self.payload();
         self.carry(Transport::Icmp { kind, code, id });

@@ -213,6 +213,9 @@ impl ConversationRow {
 /// What full tables could not list, by report; absent where everything is listed.
 #[derive(Debug, Default, Serialize)]
 pub struct Rests {
+    /// ICMP errors that protocols and intervals leave out.
+    #[serde(skip_serializing_if = "Count::is_zero")]
+    cut_icmp_errors: Rest,
     #[serde(skip_serializing_if = "Count::is_zero")]
     intervals: Rest,
     #[serde(skip_serializing_if = "Count::is_zero")]
@@ -232,6 +235,7 @@ impl Rests {
     pub fn of(account: &Account) -> Option<Self> {
         let of = |kind: Kind| account.conversations().map(|all| kind.rest(all)).unwrap_or_default();
         let rests = Self {
+            cut_icmp_errors: account.cut_quotes(),
             intervals: account.intervals().map(Intervals::rest).unwrap_or_default(),
             eth: of(Kind::Eth),
             ip: of(Kind::Ip),
@@ -239,8 +243,8 @@ impl Rests {
             tcp: of(Kind::Tcp),
             udp: of(Kind::Udp),
         };
-        let Self { intervals, eth, ip, ipv6, tcp, udp } = &rests;
-        let none = [intervals, eth, ip, ipv6, tcp, udp].iter().all(|rest| rest.is_zero());
+        let Self { cut_icmp_errors, intervals, eth, ip, ipv6, tcp, udp } = &rests;
+        let none = [cut_icmp_errors, intervals, eth, ip, ipv6, tcp, udp].iter().all(|rest| rest.is_zero());
         (!none).then_some(rests)
     }
 }

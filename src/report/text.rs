@@ -28,7 +28,8 @@ pub fn protocols(out: &mut impl Write, account: &Account) -> io::Result<()> {
         let label = format!("{:indent$}{name}", "", indent = 2 * depth);
         writeln!(out, "{label:<40} frames:{} bytes:{}", node.count.frames, node.count.bytes)?;
     }
-    writeln!(out, "{RULE}")
+    writeln!(out, "{RULE}")?;
+    rest(out, "ICMP errors, whose quoted packets the capture cuts off", account.cut_quotes())
 }
 
 /// The non-empty intervals, like `tshark -qz io,stat`.
