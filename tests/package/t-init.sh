@@ -93,6 +93,33 @@ done
 init "$r" grant Tablet 15
 ok "extra command grant passes its words" grep -qx 'streamguard grant Tablet 15' "$r/tmp/calls"
 
+# Hooks: the event's name in a variable, the event itself on standard input.
+hook() {
+	rm -f "$r/tmp/calls"
+	printf %s '{"event":"blocked","name":"Tom'"'"'s \"Tab\" $(touch /tmp/injected)"}' |
+		within "$r" /bin/sh -c "export SG_EVENT=blocked SG_WEBHOOK='$2'; exec /etc/streamguard/hooks.d/$1"
+}
+hook 20-ubus ''
+ok "an event goes to ubus as it is" grep -qxF \
+	"ubus send streamguard.blocked {\"event\":\"blocked\",\"name\":\"Tom's \\\"Tab\\\" \$(touch /tmp/injected)\"}" "$r/tmp/calls"
+hook 30-webhook ''
+ok "no webhook, no call" no test -e "$r/tmp/calls"
+ln -s recorder "$r/usr/sbin/uclient-fetch"
+hook 30-webhook 'https://home.example/hook?a=1&b=2'
+ok "a webhook is posted to" grep -q '^uclient-fetch .*--post-data={"event":"blocked".* https://home.example/hook?a=1&b=2$' "$r/tmp/calls"
+ln -s recorder "$r/usr/sbin/curl"
+hook 30-webhook 'https://home.example/hook?a=1&b=2'
+ok "by curl where there is one" grep -q '^curl .* -- https://home.example/hook?a=1&b=2$' "$r/tmp/calls"
+ok "names of devices are never run" no test -e "$r/tmp/injected"
+
+# The rpcd plugin hands over verb, method and arguments.
+rm -f "$r/tmp/calls"
+echo '{"who":"Tablet","minutes":15}' | within "$r" /usr/libexec/rpcd/streamguard call grant
+within "$r" /usr/libexec/rpcd/streamguard list
+ok "rpcd's calls reach the program" test "$(cat "$r/tmp/calls")" = "streamguard rpc call grant
+streamguard rpc list"
+ok "nothing else does" no within "$r" /usr/libexec/rpcd/streamguard shell
+
 # Hotplug scripts are sourced by hotplug-call with the event in variables.
 within "$r" /etc/init.d/streamguard enable
 hotplug() {
