@@ -46,7 +46,7 @@ initramfs() {
 	(cd "$dir" && find . | cpio -o -H newc --quiet | gzip -1) >"$file"
 }
 
-# machine DEBARCH INITRD LOG: runs it to its power-off, two minutes at most.
+# machine DEBARCH INITRD LOG: runs it to its power-off, eight minutes at most, seconds on an idle machine.
 machine() {
 	case $1 in
 	amd64) set -- qemu-system-x86_64 "$2" "$3" -M pc -cpu qemu64; console=ttyS0 ;;
@@ -54,6 +54,6 @@ machine() {
 	esac
 	emulator=$1 initrd=$2 log=$3
 	shift 3
-	timeout 240 "$emulator" "$@" -accel tcg -m 256 -nodefaults -no-user-config -display none -serial stdio -no-reboot \
+	timeout 480 "$emulator" "$@" -accel tcg -m 256 -nodefaults -no-user-config -display none -serial stdio -no-reboot \
 		-kernel "$VMLINUZ" -initrd "$initrd" -append "console=$console panic=-1 quiet" </dev/null >"$log" 2>&1
 }
