@@ -110,7 +110,8 @@ pub fn wall_ns() -> io::Result<i64> {
 }
 
 fn clock_ns(clock: libc::clockid_t) -> io::Result<i64> {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: all zero is a valid time; some targets pad the structure.
+    let mut time: libc::timespec = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel fills the structure we own.
     checked(unsafe { libc::clock_gettime(clock, &raw mut time) })?;
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "32 bits wide on some targets")]
