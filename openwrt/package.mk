@@ -16,11 +16,16 @@ SIZE_BINARY_MAX := 2000000
 SIZE_IPK_MAX := 1000000
 export SIZE_BINARY_MAX SIZE_IPK_MAX
 
-.PHONY: cross ipk apk feed size test-package
+.PHONY: cross cross-check ipk apk feed size test-package
 
 cross: ## static musl binary for TARGET=x86_64|aarch64|armv7|mipsel|mips
 	@openwrt/toolchain.sh $(TARGET)
 	@set -e; for t in $(TARGET); do openwrt/build.sh $$t; $(if $(WEB),openwrt/build.sh $$t streamguard-web;) done
+
+cross-check: ## type-check for 32-bit ARM and big-endian MIPS, quicker than a build
+	@openwrt/toolchain.sh armv7 mips
+	@openwrt/build.sh armv7 streamguard check
+	@openwrt/build.sh mips streamguard check
 
 ipk: ## .ipk packages of what `make cross` built for TARGET
 	@set -e; for t in $(TARGET); do openwrt/pack.sh ipk $$t $(ARCH); done
