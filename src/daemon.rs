@@ -15,7 +15,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::config::{Config, Finding, Mode, OnStop};
-use crate::engine::{Model, ModelError};
+use crate::engine::house::{self, House, News};
+use crate::engine::{Model, ModelError, NamesFrom};
 use crate::lan::Vantage;
 use crate::net::{ClientId, Prefix};
 use crate::os::clock::{Clock, Step, Trust};
@@ -31,12 +32,10 @@ use crate::time::{Duration, Moment, Now};
 use crate::watch::Session;
 use ears::{Backlog, Ears, Heard};
 use enforce::{Enforcer, chain};
-use house::{House, News};
 use keeper::Keeper;
 
 mod ears;
 mod enforce;
-mod house;
 mod keeper;
 pub mod methods;
 
@@ -158,7 +157,7 @@ impl Daemon {
         let keeper = Keeper::open(&run_dir, &config.main);
         let seed = clock.wall().as_nanos().unsigned_abs() ^ u64::from(std::process::id()) << 32;
         let settings = house::live_settings(config.main.sensitivity, Arc::clone(&model), seed);
-        let mut house = House::new(config, facts::zone(), settings);
+        let mut house = House::new(config, facts::zone(), settings, NamesFrom::OwnFrames);
         let now = clock.now();
         house.restore(&keeper.recover(), now);
         let mut daemon = Self {
@@ -366,7 +365,7 @@ impl Daemon {
         shown["time"] = json!(wall_of(event.at, now));
         match &event.what {
             What::StateLost { reason } => log::error!("usage of today may be lost: {reason}"),
-            what => log::info!("{name}: {}", shown_what(what)),
+            what => log::info!("{name}: {what}"),
         }
         shown
     }
@@ -530,26 +529,6 @@ impl Daemon {
 fn wall_of(at: Moment, now: Now) -> Option<String> {
     let wall = now.wall?.as_secs() - i64::try_from(now.mono.since(at).as_secs()).unwrap_or(0);
     Some(crate::time::WallTime::from_secs(wall).to_string())
-}
-
-/// What happened, in one line without names of sites.
-fn shown_what(what: &What) -> String {
-    match what {
-        What::Warned { left_s } => format!("{} s left", left_s),
-        What::Grace { left_s } => format!("quota used up, {left_s} s of grace"),
-        What::Blocked { standing } => format!("blocked, {standing}"),
-        What::Released { standing } => format!("released, {standing}"),
-        What::Granted { minutes } => format!("{minutes} minutes granted"),
-        What::Revoked => "grants taken back".into(),
-        What::Paused { minutes: Some(minutes) } => format!("paused for {minutes} minutes"),
-        What::Paused { minutes: None } => "paused".into(),
-        What::Resumed => "resumed".into(),
-        What::UsageReset => "usage set to zero".into(),
-        What::DayBegan { day } => format!("quota day {day}"),
-        What::DayRenamed { day } => format!("quota day renamed to {day}"),
-        What::StateLost { reason } => format!("state lost: {reason}"),
-        What::Overflowing => "more devices than there is room for".into(),
-    }
 }
 
 /// The configuration of a file, or the defaults. A file that cannot be read keeps what is in force.

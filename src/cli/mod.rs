@@ -19,6 +19,7 @@ mod features;
 #[cfg(feature = "os")]
 mod live;
 mod model;
+mod replay;
 #[cfg(feature = "os")]
 mod shown;
 
@@ -35,6 +36,7 @@ enum Verb {
     Analyze(analyze::Args),
     Features(features::Args),
     Model(model::Args),
+    Replay(replay::Args),
     #[cfg(feature = "os")]
     Run(live::RunArgs),
     #[cfg(feature = "os")]
@@ -159,6 +161,7 @@ pub fn run(args: &[String]) -> ExitCode {
         Verb::Analyze(args) => analyze::run(&args),
         Verb::Features(args) => features::run(&args),
         Verb::Model(args) => model::run(&args),
+        Verb::Replay(args) => replay::run(&args),
         #[cfg(feature = "os")]
         live_verb => run_live(live_verb),
     };
@@ -200,5 +203,6 @@ fn run_live(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Analyze(args) => analyze::run(&args),
         Verb::Features(args) => features::run(&args),
         Verb::Model(args) => model::run(&args),
+        Verb::Replay(args) => replay::run(&args),
     }
 }

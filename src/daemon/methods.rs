@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Daemon;
 use super::enforce::{Health, Killing};
-use super::house::Act;
+use crate::engine::house::Act;
 use crate::net::ClientId;
 use crate::os::clock;
 use crate::os::control::{Access, Request};

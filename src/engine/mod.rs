@@ -23,6 +23,7 @@ use crate::time::{Duration, Moment};
 use crate::watch::{Sensitivity, Session};
 use crate::window::{Progress, Unknown, WindowNo, Windows, window_no, window_start};
 
+pub mod house;
 mod live;
 mod model;
 mod viewer;
