@@ -45,7 +45,7 @@ const TICK: Duration = Duration::from_secs(1);
 const MAX_RECENT: usize = 256;
 /// How often traffic is summed up.
 const TRAFFIC_EVERY: Duration = Duration::from_secs(60);
-/// Requests and answers are handled for the group of this name, too.
+/// The user the daemon becomes, and the group whose members may speak to it.
 const GROUP: &str = "streamguard";
 
 /// How the daemon is started.
@@ -181,6 +181,11 @@ impl Daemon {
         };
         daemon.set_mode();
         daemon.look_around();
+        match facts::become_user(GROUP, &run_dir) {
+            Ok(facts::Became::Already | facts::Became::User) => {}
+            Ok(facts::Became::Root) => log::warn!("there is no user {GROUP}: running as root"),
+            Err(error) => log::error!("cannot become user {GROUP}: {error}"),
+        }
         for finding in &daemon.findings {
             log::warn!("config: {finding}");
         }

@@ -17,6 +17,8 @@ mod ask;
 mod check;
 mod features;
 #[cfg(feature = "os")]
+mod hooks;
+#[cfg(feature = "os")]
 mod live;
 mod model;
 mod replay;
@@ -43,6 +45,8 @@ enum Verb {
     Record(live::RecordArgs),
     #[cfg(feature = "os")]
     Interfaces(live::InterfacesArgs),
+    #[cfg(feature = "os")]
+    Hooks(hooks::Args),
     #[cfg(feature = "os")]
     Check(check::Args),
     #[cfg(feature = "os")]
@@ -183,6 +187,7 @@ fn run_live(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Run(args) => live::run(args),
         Verb::Record(args) => live::record(&args),
         Verb::Interfaces(args) => live::interfaces(&args),
+        Verb::Hooks(args) => hooks::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Rpc(args) => ask::rpc(&args),
         Verb::Top(args) => ask::top(&args),

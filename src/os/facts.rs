@@ -82,6 +82,35 @@ pub fn group(name: &str) -> Option<u32> {
     line.split(':').nth(2)?.parse().ok()
 }
 
+/// Becomes the service's user, if we are root and there is one, and gives it its run directory. Returns whether
+/// anything was given up.
+///
+/// # Errors
+/// If a step is refused.
+pub fn become_user(name: &str, run_dir: &Path) -> io::Result<Became> {
+    if super::sys::own_uid() != 0 {
+        return Ok(Became::Already);
+    }
+    let Some((uid, gid)) = user(name) else { return Ok(Became::Root) };
+    std::os::unix::fs::chown(run_dir, Some(uid), Some(gid))?;
+    for entry in std::fs::read_dir(run_dir)?.flatten() {
+        std::os::unix::fs::lchown(entry.path(), Some(uid), Some(gid))?;
+    }
+    super::sys::drop_privileges(uid, gid)?;
+    Ok(Became::User)
+}
+
+/// What [`become_user`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// We were somebody else than root from the beginning.
+    Already,
+    /// There is no such user: we stay root.
+    Root,
+    /// The user, with two capabilities.
+    User,
+}
+
 /// Where sockets and the state of this minute live.
 pub fn run_dir() -> PathBuf {
     std::env::var_os("STREAMGUARD_RUN_DIR")

@@ -16,6 +16,8 @@ pub mod control;
 pub mod facts;
 pub mod files;
 #[cfg(feature = "os")]
+pub mod hooks;
+#[cfg(feature = "os")]
 pub mod links;
 #[cfg(feature = "os")]
 pub mod log;
