@@ -293,6 +293,7 @@ fn a_used_up_quota_stops_the_video_and_nothing_else() {
     let again = house.client("Tablet");
     assert!(again["used_s"].as_u64().expect("seconds") + 10 >= used_s, "{again}");
     assert_eq!(again["standing"], "exhausted");
+    assert_eq!(again["blocked_servers"], json!(["203.0.113.10"]));
 
     // Somebody flushes everything: back within a second.
     house.router("nft flush ruleset");
@@ -318,19 +319,22 @@ fn a_used_up_quota_stops_the_video_and_nothing_else() {
 }
 
 #[test]
-fn a_datagram_stream_over_ipv6_stops_within_a_second_too() {
+fn every_flow_with_a_listed_server_stops_datagrams_over_ipv6_too() {
     let Some(mut house) = Household::try_new("datagrams") else { return };
     house.start("servers", "servers", &["python3", SERVERS]);
     house.daemon();
     let mut listener = Caller::connect(&house.dir.join("run"), Access::View).expect("daemon");
     listener.call("subscribe", &json!({})).expect("subscribe");
-    house.player("phone-video", "phone", ["udp", "2001:db8:1::11", SEGMENT, "4"]);
+    house.player("phone-video", "phone", ["tcp", "2001:db8:1::11", SEGMENT, "4"]);
+    house.player("phone-datagrams", "phone", ["udp", "2001:db8:1::11", "60000", "0.5"]);
     house.player("phone-page", "phone", ["tcp", "203.0.113.12", "3000", "1"]);
     let blocked = house.blocked_at(&mut listener, "Phone");
     house.fails("phone-video");
-    let last = house.last("phone-video", "data").expect("some video was played");
-    assert!(last - blocked <= 1.0, "payload arrived {:.3} s after the block", last - blocked);
-    eprintln!("block effective {:.3} s after the event", (last - blocked).max(0.0));
+    house.fails("phone-datagrams");
+    for player in ["phone-video", "phone-datagrams"] {
+        let last = house.last(player, "data").expect("something arrived before");
+        assert!(last - blocked <= 1.0, "{player}: payload {:.3} s after the block", last - blocked);
+    }
     house.goes_on("phone-page");
     assert_eq!(house.client("Phone")["blocked_servers"], json!(["2001:db8:1::11"]));
 }

@@ -267,6 +267,7 @@ impl Daemon {
             },
             "control": { "turned_away": self.desk.turned_away() },
             "config": self.findings,
+            "shortfalls": self.house.shortfalls(),
             "model": format!("{:016x}", self.model.fingerprint),
             "clients": self.house.ledger().population().0,
         })

@@ -11,7 +11,10 @@ use crate::engine::{Engine, NamesFrom, Output, Settings, Verdict as Counted, Win
 use crate::lan::{ClientIdx, Identify, Placement, Vantage};
 use crate::names::{Event as NameEvent, Pair, Source};
 use crate::net::{Addr, ClientId, FiveTuple};
-use crate::quota::{Blocklist, Event, Guard, Ledger, Naming, Recovery, Refused, State, VideoServer, Who};
+use crate::quota::{
+    self, Action, BlockState, Blocklist, Event, Guard, Ledger, Naming, Recovery, Refused, State, VideoServer,
+    Who,
+};
 use crate::ruleset::{Compiled, Place, compile};
 use crate::time::{Duration, Moment, Now, Zone};
 use crate::units::Bytes;
@@ -66,7 +69,7 @@ pub struct House {
 impl House {
     /// A household where nothing has happened.
     pub fn new(config: Config, zone: Zone, settings: Settings, names: NamesFrom) -> Self {
-        let ledger = Ledger::new(config.quota.clone(), zone);
+        let ledger = Ledger::new(enforceable(&config.quota), zone);
         let mut engine = Engine::new(settings);
         engine.take_names_from(names);
         Self {
@@ -84,14 +87,17 @@ impl House {
     }
 
     /// Goes on from what was kept.
-    pub fn restore(&mut self, recovery: &Recovery, now: Now) {
+    pub fn restore(&mut self, recovery: &Recovery, blocks: &[BlockState], now: Now) {
         self.ledger.restore(recovery, now);
+        self.judge(now);
+        self.blocks.restore(blocks, now.mono, self.ledger.settings());
+        self.blocks.restrict(&self.ledger, now);
         self.wanted = Wanted::Changed;
     }
 
     /// Takes over a changed configuration; usage, sessions and windows stay.
     pub fn set_config(&mut self, config: Config) {
-        self.ledger.set_settings(config.quota.clone());
+        self.ledger.set_settings(enforceable(&config.quota));
         self.config = config;
         self.wanted = Wanted::Changed;
     }
@@ -402,10 +408,33 @@ impl House {
         &self.config
     }
 
+    /// What is asked for but cannot be put in force.
+    pub fn shortfalls(&self) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        if self.config.quota.action == Action::Throttle {
+            found.push("action throttle is not available: reject is in force instead");
+        }
+        if self.config.quota.plans.iter().any(|plan| plan.action == quota::PlanAction::Throttle) {
+            found.push("data plans with action throttle are counted but not slowed down");
+        }
+        found
+    }
+
     /// Windows closed, and those of them counted.
     pub fn tally(&self) -> (u64, u64) {
         (self.windows, self.streaming)
     }
+}
+
+/// The settings with what cannot be put in force here replaced: rates need a traffic shaper, and there is none
+/// yet, so a throttled quota is refused instead. A throttled data plan is left alone, which costs the household
+/// nothing it did not pay for; both are said in `doctor` and in the log.
+fn enforceable(settings: &quota::Settings) -> quota::Settings {
+    let mut settings = settings.clone();
+    if settings.action == Action::Throttle {
+        settings.action = Action::Reject;
+    }
+    settings
 }
 
 /// What a parent can do.

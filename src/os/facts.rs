@@ -34,6 +34,17 @@ pub fn write_text(path: &Path, text: &str) -> io::Result<()> {
     std::fs::write(path, text)
 }
 
+/// Replaces a small file: at every instant the old or the new one is there, whole.
+///
+/// # Errors
+/// If it cannot be written; then the old one stays.
+pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
+    let mut fresh = path.to_owned().into_os_string();
+    fresh.push(".new");
+    std::fs::write(&fresh, text)?;
+    std::fs::rename(&fresh, path)
+}
+
 /// The household's time zone: what OpenWrt's system settings say, else the system's zone file, else UTC.
 pub fn zone() -> Zone {
     let posix = || read_text(Path::new("/etc/TZ")).ok().and_then(|text| Zone::from_posix(&text).ok());

@@ -31,9 +31,9 @@ def over_udp(state):
     state["sock"].send(b"%d" % size)
     left = size
     while left > 0:
-        left -= len(state["sock"].recv(2048))
-        if left % 60000 < 1200:
-            say("data", 60000)
+        piece = len(state["sock"].recv(2048))
+        left -= piece
+        say("data", piece)
 
 
 state = {}

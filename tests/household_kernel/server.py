@@ -29,9 +29,10 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     allow_reuse_address = True
 
 
-def datagrams():
+def datagrams(address):
+    """One socket per address, or the kernel would answer from another one than was asked."""
     sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    sock.bind(("::", 4433))
+    sock.bind((address, 4433))
     while True:
         request, peer = sock.recvfrom(2048)
         threading.Thread(target=send, args=(sock, peer, int(request)), daemon=True).start()
@@ -47,5 +48,6 @@ def send(sock, peer, size):
         time.sleep(0.0002)
 
 
-threading.Thread(target=datagrams, daemon=True).start()
+for last in (10, 11, 12):
+    threading.Thread(target=datagrams, args=("2001:db8:1::%d" % last,), daemon=True).start()
 Server(("::", 8080), Handler).serve_forever()
