@@ -6,7 +6,7 @@ CARGO ?= cargo
 SHARED ?= ../shared
 export STREAMGUARD_SHARED := $(SHARED)
 
-.PHONY: help deps build demo test lint bench fuzz-smoke
+.PHONY: help deps build demo test lint
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
