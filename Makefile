@@ -33,3 +33,4 @@ test: deps ## everything that must hold before a commit
 -include openwrt/package.mk
 -include model/model.mk
 -include fuzz/fuzz.mk
+-include tests/attacks/attacks.mk

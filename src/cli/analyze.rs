@@ -15,6 +15,7 @@ use crate::lan::{Identify, Vantage};
 use crate::net::Prefix;
 use crate::os::files::{CaptureReader, read_bounded};
 use crate::report::clients::{Collector, KeepWindows};
+use crate::report::{AlertLog, Eve};
 use crate::time::Duration;
 use crate::watch::Sensitivity;
 use crate::window::window_start;
@@ -39,7 +40,7 @@ pub(super) struct Args {
     #[argh(option, default = "Identify::Mac", from_str_fn(identify))]
     identify: Identify,
     /// reports, comma separated or repeated: summary (default) clients windows protocols intervals conversations pairs
-    /// hosts, or all
+    /// hosts alerts events, or all
     #[argh(option)]
     report: Vec<String>,
     /// width of the intervals in seconds, 10 by default
@@ -57,6 +58,9 @@ pub(super) struct Args {
     /// comma-separated values, one section per report
     #[argh(switch)]
     csv: bool,
+    /// alerts alone, as they come, in Suricata's EVE format: one JSON object per line
+    #[argh(switch)]
+    eve: bool,
     /// print each window as it closes
     #[argh(switch)]
     follow: bool,
@@ -115,6 +119,13 @@ fn form(args: &Args) -> Result<Form, Failure> {
     }
 }
 
+/// Looks for attacks only if somebody wants to hear of them.
+fn watch_for_attacks(engine: &mut Engine, args: &Args, selection: &Selection) {
+    if args.eve || selection.has(Report::Alerts) {
+        engine.watch_for_attacks(crate::detect::Settings::default());
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let inputs = super::captures("analyze", &args.files)?;
     let selection = Selection::parse(&args.report)?;
@@ -128,11 +139,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
     let mut engine = Engine::new(settings);
+    watch_for_attacks(&mut engine, args, &selection);
     let mut account = account(args, &selection);
     let keep = if selection.has(Report::Windows) { KeepWindows::All } else { KeepWindows::No };
     let mut collector = Collector::new(keep);
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut follow = args.follow.then(Follow::default);
+    let mut live = Live { follow: args.follow, eve: args.eve, log: AlertLog::default() };
     loop {
         match reader.next() {
             Ok(Some(frame)) => {
@@ -147,10 +159,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
                 break;
             }
         }
-        drain(&mut engine, &mut collector, &mut follow, &mut out)?;
+        drain(&mut engine, &mut collector, &mut live, &mut out)?;
     }
     engine.finish();
-    drain(&mut engine, &mut collector, &mut follow, &mut out)?;
+    drain(&mut engine, &mut collector, &mut live, &mut out)?;
+    if args.eve {
+        out.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let files = inputs.iter().map(|path| path.display().to_string()).collect();
     let capture = collector.capture(&engine, files, reader.damage());
     if selection.clients() {
@@ -158,7 +174,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     let clients = if selection.clients() { collector.clients(&engine) } else { Vec::new() };
     let first = engine.seen().first.unwrap_or_default();
-    let results = Results { selection: &selection, capture, clients, account: account.as_ref(), first };
+    let results =
+        Results { selection: &selection, capture, clients, account: account.as_ref(), log: &live.log, first };
     results.write(form, &mut out)?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
@@ -177,18 +194,29 @@ fn explain_no_lan(engine: &Engine, args: &Args) {
     }
 }
 
-#[derive(Default)]
-struct Follow;
+/// What is told while frames are read, and what happened so far.
+struct Live {
+    follow: bool,
+    eve: bool,
+    log: AlertLog,
+}
 
 fn drain(
     engine: &mut Engine,
     collector: &mut Collector,
-    follow: &mut Option<Follow>,
+    live: &mut Live,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
+    live.log.greet(engine.lan().clients(), engine.seen().last.unwrap_or_default());
     while let Some(output) = engine.poll() {
-        if follow.is_some() {
+        if live.follow {
             write_live(engine, &output, out)?;
+        }
+        if let Output::Alert(alert) = &output {
+            live.log.take(alert);
+            if live.eve {
+                Eve::write(out, alert)?;
+            }
         }
         collector.take(output);
     }

@@ -215,7 +215,7 @@ impl House {
                         self.news.push_back(News::Session { client, session });
                     }
                 }
-                Output::Gap { .. } => {}
+                Output::Gap { .. } | Output::Alert(_) => {}
             }
         }
         while self.news.len() > MAX_RECENT {

@@ -7,7 +7,7 @@ use crate::account::{Account, Conversations, Intervals};
 use crate::report::clients::write_text;
 use crate::report::json::JsonObject;
 use crate::report::tables::{ConversationRow, Kind, ProtocolRow, Rests, host_rows, interval_rows, pair_rows};
-use crate::report::{CaptureReport, ClientReport, SCHEMA, text};
+use crate::report::{AlertLog, CaptureReport, ClientReport, SCHEMA, alerts, text};
 use crate::time::Moment;
 
 /// All there is to report.
@@ -16,6 +16,7 @@ pub(super) struct Results<'a> {
     pub(super) capture: CaptureReport,
     pub(super) clients: Vec<ClientReport>,
     pub(super) account: Option<&'a Account>,
+    pub(super) log: &'a AlertLog,
     /// The first frame of the capture.
     pub(super) first: Moment,
 }
@@ -70,6 +71,12 @@ impl Results<'_> {
         if let Some(all) = self.conversations(Report::Hosts) {
             text::hosts(out, all)?;
         }
+        if self.selection.has(Report::Alerts) {
+            alerts::write_alerts(out, &self.log.alerts(self.first))?;
+        }
+        if self.selection.has(Report::Events) {
+            alerts::write_events(out, &self.log.events(self.first))?;
+        }
         Ok(())
     }
 
@@ -103,6 +110,12 @@ impl Results<'_> {
         }
         if let Some(all) = self.conversations(Report::Hosts) {
             document.list("hosts", host_rows(all).into_iter())?;
+        }
+        if self.selection.has(Report::Events) {
+            document.list("events", self.log.events(self.first).into_iter())?;
+        }
+        if self.selection.has(Report::Alerts) {
+            document.list("alerts", self.log.alerts(self.first).into_iter())?;
         }
         if let Some(rests) = self.account.and_then(Rests::of) {
             document.member("not_listed", &rests)?;
@@ -138,6 +151,14 @@ impl Results<'_> {
         }
         if self.selection.clients() {
             text::clients_csv(out, &mut first, &self.clients)?;
+        }
+        if self.selection.has(Report::Events) {
+            text::csv_section(out, &mut first, &alerts::EventReport::COLUMNS)?;
+            self.log.events(self.first).iter().try_for_each(|event| event.csv(out))?;
+        }
+        if self.selection.has(Report::Alerts) {
+            text::csv_section(out, &mut first, &alerts::AlertReport::COLUMNS)?;
+            self.log.alerts(self.first).iter().try_for_each(|alert| alert.csv(out))?;
         }
         Ok(())
     }

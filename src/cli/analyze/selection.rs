@@ -13,10 +13,12 @@ pub(super) enum Report {
     Conversations,
     Pairs,
     Hosts,
+    Alerts,
+    Events,
 }
 
 impl Report {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Summary,
         Self::Clients,
         Self::Windows,
@@ -25,6 +27,8 @@ impl Report {
         Self::Conversations,
         Self::Pairs,
         Self::Hosts,
+        Self::Alerts,
+        Self::Events,
     ];
 
     const fn name(self) -> &'static str {
@@ -37,6 +41,8 @@ impl Report {
             Self::Conversations => "conversations",
             Self::Pairs => "pairs",
             Self::Hosts => "hosts",
+            Self::Alerts => "alerts",
+            Self::Events => "events",
         }
     }
 }
