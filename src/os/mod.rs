@@ -15,8 +15,7 @@ pub mod control;
 #[cfg(feature = "os")]
 pub mod facts;
 pub mod files;
-#[cfg(feature = "os")]
-pub mod hooks;
+pub mod filter;
 #[cfg(feature = "os")]
 pub mod links;
 #[cfg(feature = "os")]
