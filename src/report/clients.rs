@@ -176,7 +176,6 @@ impl Collector {
                     sessions.push(session);
                 }
             }
-            Output::Alert(_) => {}
             Output::Gap { from, to } => {
                 if self.gaps.len() < MAX_GAPS {
                     self.gaps.push((from, to));
