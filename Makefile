@@ -6,7 +6,7 @@ CARGO ?= cargo
 SHARED ?= ../shared
 export STREAMGUARD_SHARED := $(SHARED)
 
-.PHONY: help deps build demo test lint bench fuzz-smoke
+.PHONY: help deps build demo test lint
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
@@ -30,7 +30,7 @@ test: deps ## everything that must hold before a commit
 	$(CARGO) test --locked
 	$(CARGO) test --locked --no-default-features
 
--include tests/parity/parity.mk
 -include openwrt/package.mk
 -include model/model.mk
 -include fuzz/fuzz.mk
+-include tests/attacks/attacks.mk

@@ -6,7 +6,8 @@
 #   HOST    what autoconf is told
 #   DEBARCH Debian's name where it ships static libmnl and libnftnl, else empty
 #   DEBDIR  the multiarch directory those lie in
-#   QEMU    user-mode emulator; QEMU_CPU its model where the default is too new
+#   QEMU    user-mode emulator; EMULATED_CPU its model where the default is too new
+#           (not QEMU_CPU, which the emulators read themselves, empty or not)
 #   FILE    words that file(1) says about a right binary
 #   ARCHES  names under which OpenWrt's package manager looks for it
 #
@@ -17,7 +18,7 @@
 SG_TARGETS="x86_64 aarch64 armv7 mipsel mips"
 
 sg_target() {
-	TARGET=$1 DEBARCH='' DEBDIR='' QEMU_CPU=''
+	TARGET=$1 DEBARCH='' DEBDIR='' EMULATED_CPU=''
 	case $1 in
 	x86_64)
 		TRIPLE=x86_64-unknown-linux-musl HOST=x86_64-linux-musl
@@ -36,18 +37,18 @@ sg_target() {
 		ARCHES='arm_cortex-a5_vfpv4 arm_cortex-a7 arm_cortex-a7_vfpv4 arm_cortex-a7_neon-vfpv4 arm_cortex-a8_vfpv3 arm_cortex-a9 arm_cortex-a9_neon arm_cortex-a9_vfpv3-d16 arm_cortex-a15_neon-vfpv4' ;;
 	mipsel)
 		TRIPLE=mipsel-unknown-linux-musl HOST=mipsel-linux-musl
-		QEMU=qemu-mipsel-static QEMU_CPU=24Kc FILE='32-bit LSB.*MIPS'
+		QEMU=qemu-mipsel-static EMULATED_CPU=24Kc FILE='32-bit LSB.*MIPS'
 		ARCHES='mipsel_24kc mipsel_24kc_24kf mipsel_74kc' ;;
 	mips)
 		TRIPLE=mips-unknown-linux-musl HOST=mips-linux-musl
-		QEMU=qemu-mips-static QEMU_CPU=24Kc FILE='32-bit MSB.*MIPS'
+		QEMU=qemu-mips-static EMULATED_CPU=24Kc FILE='32-bit MSB.*MIPS'
 		ARCHES=mips_24kc ;;
 	*)
 		echo "unknown TARGET '$1': one of $SG_TARGETS" >&2
 		return 2 ;;
 	esac
 	# Read by the scripts that source this file.
-	export TARGET TRIPLE HOST DEBARCH DEBDIR QEMU QEMU_CPU FILE ARCHES
+	export TARGET TRIPLE HOST DEBARCH DEBDIR QEMU EMULATED_CPU FILE ARCHES
 }
 
 # Everything fetched or built for cross compiling lies here, outside the tree.

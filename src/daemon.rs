@@ -15,7 +15,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::config::{Config, Finding, Mode, OnStop};
-use crate::engine::{Model, ModelError};
+use crate::engine::house::{self, House, News};
+use crate::engine::{Model, ModelError, NamesFrom};
 use crate::lan::Vantage;
 use crate::net::{ClientId, Prefix};
 use crate::os::clock::{Clock, Step, Trust};
@@ -31,12 +32,10 @@ use crate::time::{Duration, Moment, Now};
 use crate::watch::Session;
 use ears::{Backlog, Ears, Heard};
 use enforce::{Enforcer, chain};
-use house::{House, News};
 use keeper::Keeper;
 
 mod ears;
 mod enforce;
-mod house;
 mod keeper;
 pub mod methods;
 
@@ -46,7 +45,7 @@ const TICK: Duration = Duration::from_secs(1);
 const MAX_RECENT: usize = 256;
 /// How often traffic is summed up.
 const TRAFFIC_EVERY: Duration = Duration::from_secs(60);
-/// Requests and answers are handled for the group of this name, too.
+/// The user the daemon becomes, and the group whose members may speak to it.
 const GROUP: &str = "streamguard";
 
 /// How the daemon is started.
@@ -115,6 +114,8 @@ pub struct Daemon {
     signals: Signals,
     findings: Vec<Finding>,
     recent: VecDeque<Value>,
+    /// Whether frames were left in a ring.
+    backlog: Backlog,
     started: Moment,
     next_tick: Moment,
     next_traffic: Moment,
@@ -155,12 +156,13 @@ impl Daemon {
         let ears = Ears::new(interfaces, &config.capture);
         let run_dir = facts::run_dir();
         let desk = Desk::open(&run_dir, facts::group(GROUP)).map_err(DaemonError::Control)?;
+        become_user(&run_dir);
         let keeper = Keeper::open(&run_dir, &config.main);
         let seed = clock.wall().as_nanos().unsigned_abs() ^ u64::from(std::process::id()) << 32;
         let settings = house::live_settings(config.main.sensitivity, Arc::clone(&model), seed);
-        let mut house = House::new(config, facts::zone(), settings);
+        let mut house = House::new(config, facts::zone(), settings, NamesFrom::OwnFrames);
         let now = clock.now();
-        house.restore(&keeper.recover(), now);
+        house.restore(&keeper.recover(), &keeper.blocks(), now);
         let mut daemon = Self {
             options,
             clock,
@@ -175,6 +177,7 @@ impl Daemon {
             signals,
             findings,
             recent: VecDeque::new(),
+            backlog: Backlog::Empty,
             started: now.mono,
             next_tick: now.mono,
             next_traffic: now.mono + TRAFFIC_EVERY,
@@ -185,6 +188,7 @@ impl Daemon {
         for finding in &daemon.findings {
             log::warn!("config: {finding}");
         }
+        daemon.tell_shortfalls();
         log::info!("started on {}, {}", daemon.ears.interfaces().join(", "), daemon.mode_word());
         Ok(daemon)
     }
@@ -202,6 +206,11 @@ impl Daemon {
             Mode::Enforce => "enforce",
             Mode::Monitor => "monitor",
         }
+    }
+
+    /// Says what is configured but cannot be done.
+    fn tell_shortfalls(&self) {
+        self.house.shortfalls().iter().for_each(|shortfall| log::warn!("{shortfall}"));
     }
 
     /// Opens or closes enforcement as the mode says.
@@ -259,13 +268,13 @@ impl Daemon {
         entries.extend(self.enforcer.iter().map(|e| (e.monitor().as_raw_fd(), Interest::Read)));
         entries.extend(self.ears.descriptors().map(|fd| (fd, Interest::Read)));
         entries.extend(self.desk.interests());
-        let limit = self.next_tick.since(now);
+        let limit = match self.backlog {
+            Backlog::Empty => self.next_tick.since(now),
+            Backlog::More => Duration::ZERO,
+        };
         sys::poll(&entries, limit, |_| ()).map_err(DaemonError::System)?;
         // Everything is nonblocking, so all of it is asked rather than only what was ready.
-        while self.listen() == Backlog::More {
-            self.attend();
-            self.enforce();
-        }
+        self.backlog = self.listen();
         self.attend();
         let course = self.obey();
         self.enforce();
@@ -306,6 +315,9 @@ impl Daemon {
         for news in self.house.take_news() {
             self.tell(news, now);
         }
+        if self.enforcer.as_ref().is_some_and(|enforcer| *enforcer.health() != enforce::Health::InForce) {
+            self.house.want_again();
+        }
         if now.mono >= self.next_traffic {
             self.next_traffic = now.mono + TRAFFIC_EVERY;
             self.keep_traffic(now);
@@ -318,6 +330,7 @@ impl Daemon {
     fn keep(&mut self, now: Now) {
         let state = self.house.snapshot(now);
         self.keeper.keep(&state, self.house.ledger(), now.mono);
+        self.keeper.keep_blocks(&self.house.blocks().snapshot());
     }
 
     /// Keeps what each client moved in the last minute.
@@ -366,7 +379,7 @@ impl Daemon {
         shown["time"] = json!(wall_of(event.at, now));
         match &event.what {
             What::StateLost { reason } => log::error!("usage of today may be lost: {reason}"),
-            what => log::info!("{name}: {}", shown_what(what)),
+            what => log::info!("{name}: {what}"),
         }
         shown
     }
@@ -469,6 +482,7 @@ impl Daemon {
         self.set_mode();
         self.look_around();
         self.house.tick(now);
+        self.tell_shortfalls();
         log::info!("configuration read again, {} findings", self.findings.len());
     }
 
@@ -492,10 +506,7 @@ impl Daemon {
                 addresses.dedup();
                 addresses
             };
-            let enforced = enforcer.enforce(&compiled.ruleset, addresses);
-            if enforced.is_none() && !matches!(enforcer.health(), enforce::Health::InForce) {
-                self.house.want_again();
-            }
+            enforcer.enforce(&compiled.ruleset, addresses);
         }
         let kills = self.house.take_kills();
         if !kills.is_empty() {
@@ -532,23 +543,13 @@ fn wall_of(at: Moment, now: Now) -> Option<String> {
     Some(crate::time::WallTime::from_secs(wall).to_string())
 }
 
-/// What happened, in one line without names of sites.
-fn shown_what(what: &What) -> String {
-    match what {
-        What::Warned { left_s } => format!("{} s left", left_s),
-        What::Grace { left_s } => format!("quota used up, {left_s} s of grace"),
-        What::Blocked { standing } => format!("blocked, {standing}"),
-        What::Released { standing } => format!("released, {standing}"),
-        What::Granted { minutes } => format!("{minutes} minutes granted"),
-        What::Revoked => "grants taken back".into(),
-        What::Paused { minutes: Some(minutes) } => format!("paused for {minutes} minutes"),
-        What::Paused { minutes: None } => "paused".into(),
-        What::Resumed => "resumed".into(),
-        What::UsageReset => "usage set to zero".into(),
-        What::DayBegan { day } => format!("quota day {day}"),
-        What::DayRenamed { day } => format!("quota day renamed to {day}"),
-        What::StateLost { reason } => format!("state lost: {reason}"),
-        What::Overflowing => "more devices than there is room for".into(),
+/// From here on, whatever is opened is opened with two capabilities and no more, as it will be after the next
+/// start under a jail.
+fn become_user(run_dir: &Path) {
+    match facts::become_user(GROUP, run_dir) {
+        Ok(facts::Became::Already | facts::Became::User) => {}
+        Ok(facts::Became::Root) => log::warn!("there is no user {GROUP}: running as root"),
+        Err(error) => log::error!("cannot become user {GROUP}: {error}"),
     }
 }
 

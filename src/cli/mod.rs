@@ -17,8 +17,11 @@ mod ask;
 mod check;
 mod features;
 #[cfg(feature = "os")]
+mod hooks;
+#[cfg(feature = "os")]
 mod live;
 mod model;
+mod replay;
 #[cfg(feature = "os")]
 mod shown;
 
@@ -35,12 +38,15 @@ enum Verb {
     Analyze(analyze::Args),
     Features(features::Args),
     Model(model::Args),
+    Replay(replay::Args),
     #[cfg(feature = "os")]
     Run(live::RunArgs),
     #[cfg(feature = "os")]
     Record(live::RecordArgs),
     #[cfg(feature = "os")]
     Interfaces(live::InterfacesArgs),
+    #[cfg(feature = "os")]
+    Hooks(hooks::Args),
     #[cfg(feature = "os")]
     Check(check::Args),
     #[cfg(feature = "os")]
@@ -159,6 +165,7 @@ pub fn run(args: &[String]) -> ExitCode {
         Verb::Analyze(args) => analyze::run(&args),
         Verb::Features(args) => features::run(&args),
         Verb::Model(args) => model::run(&args),
+        Verb::Replay(args) => replay::run(&args),
         #[cfg(feature = "os")]
         live_verb => run_live(live_verb),
     };
@@ -180,6 +187,7 @@ fn run_live(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Run(args) => live::run(args),
         Verb::Record(args) => live::record(&args),
         Verb::Interfaces(args) => live::interfaces(&args),
+        Verb::Hooks(args) => hooks::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Rpc(args) => ask::rpc(&args),
         Verb::Top(args) => ask::top(&args),
@@ -200,5 +208,6 @@ fn run_live(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Analyze(args) => analyze::run(&args),
         Verb::Features(args) => features::run(&args),
         Verb::Model(args) => model::run(&args),
+        Verb::Replay(args) => replay::run(&args),
     }
 }

@@ -459,5 +459,15 @@ impl Config {
     }
 }
 
+impl From<Sensitivity> for crate::watch::Sensitivity {
+    fn from(option: Sensitivity) -> Self {
+        match option {
+            Sensitivity::Low => Self::Low,
+            Sensitivity::Normal => Self::Normal,
+            Sensitivity::High => Self::High,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

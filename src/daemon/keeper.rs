@@ -3,14 +3,15 @@
 //! A database that cannot be opened or written is a warning and a line in `doctor`, never a reason to stop
 //! counting: the RAM files alone carry a household through a crash.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::enforce::chain;
 use crate::config::Main;
+use crate::os::facts;
 use crate::os::store::{
     Committed, Database, Limits, SessionRow, StateFile, Stretch, TrafficRow, Urgency, UsageRow,
 };
-use crate::quota::{Ledger, Recovery, State};
+use crate::quota::{BlockState, Ledger, Recovery, State};
 use crate::time::{Duration, LocalDay, Moment};
 
 /// How often the state file is replaced: a crash loses at most one window.
@@ -21,6 +22,8 @@ const BROKEN_FOR: Duration = Duration::from_secs(3_600);
 /// Files and database.
 pub(super) struct Keeper {
     file: StateFile,
+    blocks: PathBuf,
+    kept_blocks: Vec<BlockState>,
     database: Option<Database>,
     state_at: Moment,
     retry_at: Moment,
@@ -45,6 +48,8 @@ impl Keeper {
         };
         Self {
             file: StateFile::at(run_dir.join("state.json")),
+            blocks: run_dir.join("blocks.json"),
+            kept_blocks: Vec::new(),
             database,
             state_at: Moment::ZERO,
             retry_at: Moment::ZERO,
@@ -70,6 +75,25 @@ impl Keeper {
             }
         }
         Recovery::from_generations(generations)
+    }
+
+    /// The servers that were listed. They come back with the next streaming-like window if this file is lost, so
+    /// one generation is enough.
+    pub(super) fn blocks(&self) -> Vec<BlockState> {
+        let text = facts::read_text(&self.blocks).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Keeps the servers that are listed, if they changed.
+    pub(super) fn keep_blocks(&mut self, blocks: &[BlockState]) {
+        if self.kept_blocks == blocks {
+            return;
+        }
+        let text = serde_json::to_string(blocks).unwrap_or_default();
+        match facts::replace_text(&self.blocks, &text) {
+            Ok(()) => self.kept_blocks = blocks.to_vec(),
+            Err(error) => log::error!("{}: {error}", self.blocks.display()),
+        }
     }
 
     /// Whether the state file is due.

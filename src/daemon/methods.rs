@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Daemon;
 use super::enforce::{Health, Killing};
-use super::house::Act;
+use crate::engine::house::Act;
 use crate::net::ClientId;
 use crate::os::clock;
 use crate::os::control::{Access, Request};
@@ -267,6 +267,7 @@ impl Daemon {
             },
             "control": { "turned_away": self.desk.turned_away() },
             "config": self.findings,
+            "shortfalls": self.house.shortfalls(),
             "model": format!("{:016x}", self.model.fingerprint),
             "clients": self.house.ledger().population().0,
         })

@@ -1,1 +1,209 @@
 //! Attacks, explained: one file per detector.
+//!
+//! [`Detection`] is shown every frame after it was dissected and placed in its flow. It keeps what all detectors
+//! need in shared windows of 5, 30 and 180 seconds ([`count`], [`shared`], [`streams`]); every five seconds of
+//! packet time each detector looks at what has moved and says what it found; findings become episodes
+//! ([`episodes`]), and those are the alerts. Nothing here knows the time, names a site or learns: the same packets
+//! give the same alerts, each with the numbers it rests on.
+//!
+//! ```text
+//!  frame ─► attempt, answer, segment, claim, question ─► tables (bounded) ─(5 s)─► detectors ─► episodes ─► Alert
+//! ```
+//!
+//! Three rules keep the alerts right. *Direction*: only who begins a flow can scan or flood, so a resolver or a
+//! busy server is never accused. *Role*: routers speak for others, victims echo. *One name*: the side effects of an
+//! incident are evidence, not further alerts. A packet of an established connection costs a look at its note;
+//! the tables are touched when flows begin, are answered and end.
+
+mod alert;
+mod amplification;
+mod arp_spoof;
+mod brute_force;
+mod count;
+mod dns_tunnel;
+mod episodes;
+mod host_sweep;
+mod http_flood;
+mod icmp_flood;
+mod icmp_tunnel;
+mod port_scan;
+mod rogue;
+mod settings;
+mod shared;
+mod slow_requests;
+mod ssh_brute_force;
+mod streams;
+mod syn_flood;
+mod table;
+mod udp_flood;
+mod watch;
+mod web_brute_force;
+mod who;
+
+pub use alert::{Alert, Evidence, Kind, MAX_EVIDENCE, Party, Severity, Stage};
+pub use settings::{Settings, Thresholds};
+
+use alert::Finding;
+use count::slice_of;
+use episodes::Episodes;
+use shared::Shared;
+use streams::Streams;
+use who::Bindings;
+
+use crate::dissect::hostname::HostName;
+use crate::dissect::{Net, Packet};
+use crate::flow::{FlowTable, Seen};
+use crate::names::Event;
+use crate::time::{Duration, Moment};
+
+/// A jump of packet time by more than this, either way, is a broken clock: what was counted is void.
+const MAX_JUMP: Duration = Duration::from_secs(3_600);
+
+/// All detectors.
+#[derive(Debug)]
+pub struct Detection {
+    settings: Settings,
+    clock: Option<Moment>,
+    shared: Shared,
+    streams: Streams,
+    bindings: Bindings,
+    claims: arp_spoof::Claims,
+    sites: dns_tunnel::Sites,
+    echoes: icmp_tunnel::Echoes,
+    dhcp: rogue::Authority,
+    advertisers: rogue::Authority,
+    episodes: Episodes,
+    found: Vec<Finding>,
+}
+
+impl Detection {
+    /// Detectors that have seen nothing. `seed` keeps strangers from choosing where in the tables they land.
+    pub fn new(settings: Settings, seed: u64) -> Self {
+        Self {
+            settings,
+            clock: None,
+            shared: Shared::new(seed),
+            streams: Streams::new(),
+            bindings: Bindings::default(),
+            claims: arp_spoof::Claims::new(),
+            sites: dns_tunnel::Sites::new(),
+            echoes: icmp_tunnel::Echoes::new(),
+            dhcp: rogue::Authority::new(Kind::RogueDhcp),
+            advertisers: rogue::Authority::new(Kind::RogueRa),
+            episodes: Episodes::default(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Changes thresholds, switches and exemptions; what was counted stays.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// Takes in one frame with its flow, after [`Self::poll`] was told its stamp.
+    #[inline]
+    pub fn observe(&mut self, packet: &Packet<'_>, flow: Option<&Seen<'_>>, at: Moment) {
+        match (&packet.net, flow) {
+            (Net::Ip(ip), Some(seen)) => self.observe_ip(packet, seen, ip, at),
+            (Net::Arp(arp), _) => self.observe_arp(packet, arp, at),
+            (Net::Ip(_) | Net::None, _) => {}
+        }
+    }
+
+    /// Takes in what a packet said of names; `asked` is the name in the question of a DNS message.
+    #[inline]
+    pub fn observe_names(&mut self, packet: &Packet<'_>, names: &[Event], asked: Option<&HostName>) {
+        if let (Some(ip), false) = (packet.ip(), names.is_empty()) {
+            self.observe_events(packet, ip, (names, asked));
+        }
+    }
+
+    /// Tells how late it is. Once per slice every detector looks at what has moved.
+    #[inline]
+    pub fn poll(&mut self, now: Moment, flows: &FlowTable) {
+        let Some(clock) = self.clock else {
+            self.clock = Some(now);
+            self.shared.slice = slice_of(now);
+            return;
+        };
+        if slice_of(now) != self.shared.slice {
+            self.turn(clock, now, flows);
+        } else if now > clock {
+            self.clock = Some(now);
+        }
+    }
+
+    /// The next slice begins.
+    #[cold]
+    fn turn(&mut self, clock: Moment, now: Moment, flows: &FlowTable) {
+        let jumped = now.since(clock) > MAX_JUMP || clock.since(now) > MAX_JUMP;
+        if now < clock && !jumped {
+            return;
+        }
+        self.look(clock, flows);
+        if jumped {
+            self.forget();
+        }
+        self.clock = Some(now);
+        self.shared.slice = slice_of(now);
+        self.shared.scrub();
+        self.episodes.poll(now);
+    }
+
+    /// Every detector looks at the slice that ends.
+    fn look(&mut self, now: Moment, flows: &FlowTable) {
+        let (shared, found, thresholds) = (&mut self.shared, &mut self.found, &self.settings.thresholds);
+        found.clear();
+        // The most specific first: what is named covers its side effects.
+        syn_flood::poll(shared, &self.bindings, thresholds, found);
+        amplification::poll(shared, thresholds, found);
+        udp_flood::poll(shared, &self.bindings, thresholds, found);
+        icmp_flood::poll(shared, &self.bindings, thresholds, found);
+        host_sweep::poll(shared, thresholds, found);
+        port_scan::poll(shared, thresholds, found);
+        ssh_brute_force::poll(shared, &mut self.streams, thresholds, found);
+        let stage = slow_requests::Stage { streams: &mut self.streams, flows, thresholds };
+        slow_requests::poll(stage, now, found);
+        web_brute_force::poll(shared, &mut self.streams, thresholds, found);
+        brute_force::poll(shared, &mut self.streams, thresholds, found);
+        http_flood::poll(shared, thresholds, found);
+        self.claims.poll(shared, &self.bindings, thresholds, found);
+        self.dhcp.poll(&self.bindings, thresholds, found, now);
+        self.advertisers.poll(&self.bindings, thresholds, found, now);
+        self.sites.poll(shared, thresholds, found);
+        self.echoes.poll(shared, thresholds, found);
+        for finding in &self.found {
+            let is_spared = who::addr_of(finding.source).is_some_and(|addr| self.settings.is_exempt(&addr));
+            if self.settings.runs(finding.kind) && !is_spared {
+                self.episodes.offer(finding, now);
+            }
+        }
+    }
+
+    /// The capture is over: the last slice is looked at, and open episodes are told about as they stand.
+    pub fn finish(&mut self, flows: &FlowTable) {
+        if let Some(clock) = self.clock {
+            self.look(clock, flows);
+        }
+        self.episodes.flush();
+    }
+
+    /// The next alert that was opened, got worse, goes on or ended.
+    pub fn next_change(&mut self) -> Option<Alert> {
+        self.episodes.next_change()
+    }
+
+    /// Newcomers that found no room in the tables of sources, targets, pairs and services.
+    pub fn refused(&self) -> u64 {
+        self.shared.refused() + self.streams.services.refused()
+    }
+
+    fn forget(&mut self) {
+        self.shared.forget();
+        self.streams.forget();
+        self.bindings.clear();
+        self.claims.forget();
+        self.sites.forget();
+        self.echoes.forget();
+    }
+}

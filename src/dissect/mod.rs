@@ -11,7 +11,6 @@ use crate::net::{Addr, MacAddr};
 use crate::time::Moment;
 
 mod app;
-pub mod bpf;
 pub mod dhcp;
 pub mod dns;
 mod headers;
@@ -245,7 +244,7 @@ pub enum Transport {
         kind: u8,
         /// Code.
         code: u8,
-        /// Identifier of echo messages, else 0.
+        /// Identifier of echo messages, lifetime in seconds of router advertisements, else 0.
         id: u16,
     },
     /// Another protocol number.

@@ -154,6 +154,8 @@ impl<'a> Walk<'a> {
         let queries: &[u8] = if proto == Proto::Icmp { &[0, 8, 13, 14, 15, 16, 17, 18] } else { &[128, 129] };
         let id = match self.rest() {
             [_, _, _, _, i0, i1, ..] if queries.contains(&kind) => u16::from_be_bytes([*i0, *i1]),
+            // A router advertisement has its lifetime in seconds two bytes further (RFC 4861 §4.2).
+            [_, _, _, _, _, _, l0, l1, ..] if kind == 134 => u16::from_be_bytes([*l0, *l1]),
             _ => 0,
         };
         let quotation = match (proto, kind) {

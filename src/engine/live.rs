@@ -43,6 +43,9 @@ impl Engine {
         };
         if self.names.observe(&packet, direction) > 0 {
             self.lan.learn_names(self.names.events());
+            if let Some(detection) = &mut self.detection {
+                detection.observe_names(&packet, self.names.events(), self.names.question());
+            }
         }
         self.names.events()
     }

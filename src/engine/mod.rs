@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::classify::Score;
+use crate::detect::{Alert, Detection};
 use crate::dissect::{Frame, Packet, dissect};
 use crate::features::Row;
 use crate::flow::{FlowTable, Seen as SeenFlow};
@@ -23,6 +24,8 @@ use crate::time::{Duration, Moment};
 use crate::watch::{Sensitivity, Session};
 use crate::window::{Progress, Unknown, WindowNo, Windows, window_no, window_start};
 
+mod attacks;
+pub mod house;
 mod live;
 mod model;
 mod viewer;
@@ -98,6 +101,8 @@ pub enum Output {
     SessionEnded { client: ClientIdx, session: Session },
     /// The packet clock jumped; context was forgotten.
     Gap { from: Moment, to: Moment },
+    /// An attack began, got worse, goes on or is over.
+    Alert(Alert),
 }
 
 /// What one client moved and watched so far.
@@ -133,6 +138,8 @@ pub struct Engine {
     flows: FlowTable,
     names: NameWatcher,
     names_from: NamesFrom,
+    /// Absent unless asked for: who does not want alerts does not pay for them.
+    detection: Option<Box<Detection>>,
     windows: Windows,
     viewers: Vec<Option<Box<Viewer>>>,
     totals: Vec<Totals>,
@@ -150,6 +157,7 @@ impl Engine {
             flows: FlowTable::new(settings.seed),
             names: NameWatcher::new(settings.seed),
             names_from: NamesFrom::default(),
+            detection: None,
             settings,
             windows: Windows::new(),
             viewers: Vec::new(),
@@ -170,6 +178,7 @@ impl Engine {
         self.seen.last = self.seen.last.max(Some(packet.at));
         self.stretch_from = self.stretch_from.or(Some(packet.at));
         self.advance(packet.at);
+        self.look_for_attacks(packet.at);
         let placement = self.lan.place(&packet);
         let flow = self.flows.observe(&packet);
         let mut direction = None;
@@ -186,6 +195,12 @@ impl Engine {
         if self.names_from == NamesFrom::EveryFrame && self.names.observe(&packet, direction) > 0 {
             self.lan.learn_names(self.names.events());
         }
+        if let Some(detection) = &mut self.detection {
+            detection.observe(&packet, flow.as_ref(), packet.at);
+            if self.names_from == NamesFrom::EveryFrame {
+                detection.observe_names(&packet, self.names.events(), self.names.question());
+            }
+        }
         Handled { packet, placement, flow, names: self.names.events() }
     }
 
@@ -193,6 +208,7 @@ impl Engine {
     pub fn handle_tick(&mut self, at: Moment) {
         if self.stretch_from.is_some() {
             self.advance(at);
+            self.look_for_attacks(at);
         }
     }
 
@@ -207,6 +223,7 @@ impl Engine {
             self.close(no);
         }
         self.end_sessions();
+        self.finish_attacks();
     }
 
     /// What follows from what was handled; ask until there is nothing more.

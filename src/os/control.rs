@@ -74,6 +74,14 @@ pub enum ControlError {
     },
 }
 
+impl ControlError {
+    /// Whether the daemon is there but had nothing to say for a while.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Socket { source, .. }
+            if matches!(source.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+    }
+}
+
 impl fmt::Display for ControlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

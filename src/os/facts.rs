@@ -34,6 +34,17 @@ pub fn write_text(path: &Path, text: &str) -> io::Result<()> {
     std::fs::write(path, text)
 }
 
+/// Replaces a small file: at every instant the old or the new one is there, whole.
+///
+/// # Errors
+/// If it cannot be written; then the old one stays.
+pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
+    let mut fresh = path.to_owned().into_os_string();
+    fresh.push(".new");
+    std::fs::write(&fresh, text)?;
+    std::fs::rename(&fresh, path)
+}
+
 /// The household's time zone: what OpenWrt's system settings say, else the system's zone file, else UTC.
 pub fn zone() -> Zone {
     let posix = || read_text(Path::new("/etc/TZ")).ok().and_then(|text| Zone::from_posix(&text).ok());
@@ -80,6 +91,35 @@ pub fn group(name: &str) -> Option<u32> {
     let groups = read_text(Path::new("/etc/group")).ok()?;
     let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
     line.split(':').nth(2)?.parse().ok()
+}
+
+/// Becomes the service's user, if we are root and there is one, and gives it its run directory. Returns whether
+/// anything was given up.
+///
+/// # Errors
+/// If a step is refused.
+pub fn become_user(name: &str, run_dir: &Path) -> io::Result<Became> {
+    if super::sys::own_uid() != 0 {
+        return Ok(Became::Already);
+    }
+    let Some((uid, gid)) = user(name) else { return Ok(Became::Root) };
+    std::os::unix::fs::chown(run_dir, Some(uid), Some(gid))?;
+    for entry in std::fs::read_dir(run_dir)?.flatten() {
+        std::os::unix::fs::lchown(entry.path(), Some(uid), Some(gid))?;
+    }
+    super::sys::drop_privileges(uid, gid)?;
+    Ok(Became::User)
+}
+
+/// What [`become_user`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// We were somebody else than root from the beginning.
+    Already,
+    /// There is no such user: we stay root.
+    Root,
+    /// The user, with two capabilities.
+    User,
 }
 
 /// Where sockets and the state of this minute live.

@@ -15,7 +15,8 @@ pub mod control;
 #[cfg(feature = "os")]
 pub mod facts;
 pub mod files;
-pub mod filter;
+#[cfg(feature = "os")]
+pub mod hooks;
 #[cfg(feature = "os")]
 pub mod links;
 #[cfg(feature = "os")]

@@ -261,3 +261,42 @@ impl Signals {
         }
     }
 }
+
+/// Gives up everything but what capture and netlink need (CAP_NET_ADMIN, CAP_NET_RAW) and becomes another user,
+/// for good: not even a program started by us can get more again.
+///
+/// # Errors
+/// If a step is refused; some may have been taken then.
+pub fn drop_privileges(uid: u32, gid: u32) -> io::Result<()> {
+    const VERSION_3: u32 = 0x2008_0522;
+    const CAP_NET_ADMIN: u32 = 12;
+    const CAP_NET_RAW: u32 = 13;
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: libc::c_int,
+    }
+    #[repr(C)]
+    #[derive(Clone, Copy, Default)]
+    struct Data {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    let kept = 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW;
+    let header = Header { version: VERSION_3, pid: 0 };
+    let low = Data { effective: kept, permitted: kept, inheritable: 0 };
+    let data = [low, Data::default()];
+    // SAFETY: the calls take integers, or pointers to structures of the layout that linux/capability.h gives for
+    // version 3, which live through the call.
+    unsafe {
+        checked(libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0))?;
+        checked(libc::setgroups(0, std::ptr::null()))?;
+        checked(libc::setresgid(gid, gid, gid))?;
+        checked(libc::setresuid(uid, uid, uid))?;
+        let code = libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr());
+        checked(libc::c_int::try_from(code).unwrap_or(-1))?;
+        checked(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+    }
+    Ok(())
+}

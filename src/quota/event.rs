@@ -1,5 +1,7 @@
 //! What happened to quotas, in the words a parent would use. The shell logs these, shows them and runs hooks.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Standing;
@@ -87,6 +89,28 @@ pub enum What {
     },
     /// More devices than there is room for; further ones share one budget.
     Overflowing,
+}
+
+impl fmt::Display for What {
+    /// One line, without names of sites.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Warned { left_s } => write!(f, "{left_s} s left"),
+            Self::Grace { left_s } => write!(f, "quota used up, {left_s} s of grace"),
+            Self::Blocked { standing } => write!(f, "blocked, {standing}"),
+            Self::Released { standing } => write!(f, "released, {standing}"),
+            Self::Granted { minutes } => write!(f, "{minutes} minutes granted"),
+            Self::Revoked => f.write_str("grants taken back"),
+            Self::Paused { minutes: Some(minutes) } => write!(f, "paused for {minutes} minutes"),
+            Self::Paused { minutes: None } => f.write_str("paused"),
+            Self::Resumed => f.write_str("resumed"),
+            Self::UsageReset => f.write_str("usage set to zero"),
+            Self::DayBegan { day } => write!(f, "quota day {day}"),
+            Self::DayRenamed { day } => write!(f, "quota day renamed to {day}"),
+            Self::StateLost { reason } => write!(f, "state lost: {reason}"),
+            Self::Overflowing => f.write_str("more devices than there is room for"),
+        }
+    }
 }
 
 impl What {

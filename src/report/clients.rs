@@ -176,6 +176,7 @@ impl Collector {
                     sessions.push(session);
                 }
             }
+            Output::Alert(_) => {}
             Output::Gap { from, to } => {
                 if self.gaps.len() < MAX_GAPS {
                     self.gaps.push((from, to));

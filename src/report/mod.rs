@@ -3,14 +3,14 @@
 //! A report is a value that serialises by itself; the same value prints as text. Names that came off the wire are
 //! hostile until [`crate::dissect`] has made them harmless, and are escaped again here, at the exit.
 
+pub mod alerts;
 pub mod clients;
 pub mod csv;
-pub mod flows;
 pub mod json;
-pub mod legacy;
 pub mod tables;
 pub mod text;
 
+pub use alerts::{AlertLog, AlertReport, Eve, EventReport};
 pub use clients::{CaptureReport, ClientReport, Collector};
 
 /// Version of the JSON document that `analyze --json` writes.

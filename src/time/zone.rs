@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
         self.take(counts.chars + counts.leap * (width + 4) + counts.std + counts.utc)?;
         let offset = |index: usize| {
             let bytes = kinds.get(index * 6..index * 6 + 4)?.try_into().ok()?;
-            Some(i32::from_be_bytes(bytes)).filter(|offset_s| offset_s.abs() <= 26 * 3_600)
+            Some(i32::from_be_bytes(bytes)).filter(|offset_s| offset_s.unsigned_abs() <= 26 * 3_600)
         };
         let mut transitions = Vec::with_capacity(counts.time);
         for (time, index) in times.chunks_exact(width).zip(indices) {
@@ -289,5 +289,13 @@ mod tests {
         assert!(Zone::from_tzfile(b"").is_err());
         file.extend([0xff; 64]);
         assert!(Zone::from_tzfile(&file).is_err());
+    }
+
+    #[test]
+    fn an_offset_of_the_least_integer_is_refused() {
+        // Found by fuzzing: its absolute value does not exist.
+        let artefact = b"TZif\0\x01X\0\0S\n\0S\n\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\
+                         \0\0\0\x01\0\0\0\0\0\0\x13\0\0\x80\0\0\0\0\0\r\r\0";
+        assert!(Zone::from_tzfile(artefact).is_err());
     }
 }

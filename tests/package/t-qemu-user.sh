@@ -16,7 +16,7 @@ run() {
 	[ -f "$binary" ] || binary=$out/$TARGET/streamguard-core
 	case $(uname -m)/$TARGET in
 	x86_64/x86_64 | aarch64/aarch64) "$binary" "$@" ;;
-	*) "$QEMU" ${QEMU_CPU:+-cpu "$QEMU_CPU"} "$binary" "$@" ;;
+	*) "$QEMU" ${EMULATED_CPU:+-cpu "$EMULATED_CPU"} "$binary" "$@" ;;
 	esac
 }
 
@@ -39,7 +39,7 @@ got = c["packets"], c["bytes"]
 assert got == (int(sys.argv[2]), int(sys.argv[3])), got' "$work/$file.$target" "$packets" "$bytes"
 		# The file's own name apart, every form of the capture tells the same story.
 		sed "s,$work/[a-z-]*\.pcap,FILE,g" "$work/$file.$target" >"$work/story"
-		first=$work/first.$(echo "$file" | sed 's/-.*//')
+		first=$work/first.${file%%[-.]*}
 		[ -f "$first" ] || cp "$work/story" "$first"
 		ok "$target: $file is judged as by the first target" cmp "$first" "$work/story"
 	done <"$work/totals"

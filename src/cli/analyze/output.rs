@@ -3,14 +3,11 @@
 use std::io::{self, Write};
 
 use super::selection::{Report, Selection};
-use crate::account::{Account, Conversations, Intervals, Services};
+use crate::account::{Account, Conversations, Intervals};
 use crate::report::clients::write_text;
 use crate::report::json::JsonObject;
-use crate::report::tables::{
-    ConversationRow, HostList, HostRow, Kind, PairList, ProtocolRow, Rests, ServiceRow, interval_rows,
-    service_rows,
-};
-use crate::report::{CaptureReport, ClientReport, text};
+use crate::report::tables::{ConversationRow, Kind, ProtocolRow, Rests, host_rows, interval_rows, pair_rows};
+use crate::report::{AlertLog, CaptureReport, ClientReport, SCHEMA, alerts, text};
 use crate::time::Moment;
 
 /// All there is to report.
@@ -19,7 +16,7 @@ pub(super) struct Results<'a> {
     pub(super) capture: CaptureReport,
     pub(super) clients: Vec<ClientReport>,
     pub(super) account: Option<&'a Account>,
-    pub(super) services: Option<Services>,
+    pub(super) log: &'a AlertLog,
     /// The first frame of the capture.
     pub(super) first: Moment,
 }
@@ -33,11 +30,10 @@ pub(super) enum Form {
 }
 
 impl Results<'_> {
-    /// Writes all but the flows, which were written when they ended.
-    pub(super) fn write(&self, form: Form, json: JsonObject, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(&self, form: Form, out: &mut impl Write) -> io::Result<()> {
         match form {
             Form::Text => self.text(out),
-            Form::Json => self.json(json, out),
+            Form::Json => self.json(out),
             Form::Csv => self.csv(out),
         }
     }
@@ -75,52 +71,60 @@ impl Results<'_> {
         if let Some(all) = self.conversations(Report::Hosts) {
             text::hosts(out, all)?;
         }
-        if let Some(services) = &self.services {
-            text::services(out, services)?;
+        if self.selection.has(Report::Alerts) {
+            alerts::write_alerts(out, &self.log.alerts(self.first))?;
+        }
+        if self.selection.has(Report::Events) {
+            alerts::write_events(out, &self.log.events(self.first))?;
         }
         Ok(())
     }
 
-    fn json(&self, mut document: JsonObject, out: &mut impl Write) -> io::Result<()> {
-        document.member(out, "capture", &self.capture)?;
+    fn json(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut document = JsonObject::new(out);
+        document.member("schema", &SCHEMA)?;
+        document.member("capture", &self.capture)?;
         if self.selection.clients() {
-            document.member(out, "clients", &self.clients)?;
+            document.member("clients", &self.clients)?;
         }
         if let Some(account) = self.account(Report::Protocols) {
             let nodes = account.hierarchy().nodes();
-            document.list(out, "protocols", nodes.into_iter().map(ProtocolRow::from))?;
+            document.list("protocols", nodes.into_iter().map(ProtocolRow::from))?;
         }
         if let Some(intervals) = self.intervals() {
-            document.list(out, "intervals", interval_rows(intervals))?;
+            document.list("intervals", interval_rows(intervals))?;
         }
         if let Some(all) = self.conversations(Report::Conversations) {
-            document.open_list(out, "conversations")?;
+            document.open_list("conversations")?;
             let mut first = true;
             for kind in Kind::ALL {
                 kind.each(all, &mut |conversation| {
                     let row = ConversationRow::new(kind, &conversation, self.first);
-                    JsonObject::item(out, std::mem::replace(&mut first, false), &row)
+                    document.item(std::mem::replace(&mut first, false), &row)
                 })?;
             }
-            JsonObject::close_list(out)?;
+            document.close_list()?;
         }
         if let Some(all) = self.conversations(Report::Pairs) {
-            document.list(out, "pairs", PairList::of(all).rows())?;
+            document.list("pairs", pair_rows(all).into_iter())?;
         }
         if let Some(all) = self.conversations(Report::Hosts) {
-            document.list(out, "hosts", HostList::of(all).rows())?;
+            document.list("hosts", host_rows(all).into_iter())?;
         }
-        if let Some(services) = &self.services {
-            document.list(out, "services", service_rows(services).into_iter())?;
+        if self.selection.has(Report::Events) {
+            document.list("events", self.log.events(self.first).into_iter())?;
+        }
+        if self.selection.has(Report::Alerts) {
+            document.list("alerts", self.log.alerts(self.first).into_iter())?;
         }
         if let Some(rests) = self.account.and_then(Rests::of) {
-            document.member(out, "not_listed", &rests)?;
+            document.member("not_listed", &rests)?;
         }
-        document.end(out)
+        document.end()
     }
 
     fn csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut first = !self.selection.has(Report::Flows);
+        let mut first = true;
         if let Some(account) = self.account(Report::Protocols) {
             text::csv_section(out, &mut first, &["path", "frames", "bytes"])?;
             account.hierarchy().nodes().into_iter().try_for_each(|node| ProtocolRow::from(node).csv(out))?;
@@ -139,18 +143,22 @@ impl Results<'_> {
         }
         if let Some(all) = self.conversations(Report::Pairs) {
             text::csv_section(out, &mut first, &["a", "b", "frames", "bytes"])?;
-            PairList::of(all).rows().try_for_each(|row| row.csv(out))?;
+            pair_rows(all).iter().try_for_each(|row| row.csv(out))?;
         }
         if let Some(all) = self.conversations(Report::Hosts) {
-            text::csv_section(out, &mut first, &HostRow::COLUMNS)?;
-            HostList::of(all).rows().try_for_each(|row| row.csv(out))?;
-        }
-        if let Some(services) = &self.services {
-            text::csv_section(out, &mut first, &ServiceRow::COLUMNS)?;
-            service_rows(services).iter().try_for_each(|row| row.csv(out))?;
+            text::csv_section(out, &mut first, &crate::report::tables::HostRow::COLUMNS)?;
+            host_rows(all).iter().try_for_each(|row| row.csv(out))?;
         }
         if self.selection.clients() {
             text::clients_csv(out, &mut first, &self.clients)?;
+        }
+        if self.selection.has(Report::Events) {
+            text::csv_section(out, &mut first, &alerts::EventReport::COLUMNS)?;
+            self.log.events(self.first).iter().try_for_each(|event| event.csv(out))?;
+        }
+        if self.selection.has(Report::Alerts) {
+            text::csv_section(out, &mut first, &alerts::AlertReport::COLUMNS)?;
+            self.log.alerts(self.first).iter().try_for_each(|alert| alert.csv(out))?;
         }
         Ok(())
     }

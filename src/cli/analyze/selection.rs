@@ -13,8 +13,8 @@ pub(super) enum Report {
     Conversations,
     Pairs,
     Hosts,
-    Services,
-    Flows,
+    Alerts,
+    Events,
 }
 
 impl Report {
@@ -27,8 +27,8 @@ impl Report {
         Self::Conversations,
         Self::Pairs,
         Self::Hosts,
-        Self::Services,
-        Self::Flows,
+        Self::Alerts,
+        Self::Events,
     ];
 
     const fn name(self) -> &'static str {
@@ -41,8 +41,8 @@ impl Report {
             Self::Conversations => "conversations",
             Self::Pairs => "pairs",
             Self::Hosts => "hosts",
-            Self::Services => "services",
-            Self::Flows => "flows",
+            Self::Alerts => "alerts",
+            Self::Events => "events",
         }
     }
 }
@@ -73,11 +73,6 @@ impl Selection {
 
     pub(super) fn has(&self, report: Report) -> bool {
         self.0.contains(&report)
-    }
-
-    /// Whether nothing else was asked for.
-    pub(super) fn is_only(&self, report: Report) -> bool {
-        self.0.iter().all(|&asked| asked == report)
     }
 
     pub(super) fn has_any(&self, reports: &[Report]) -> bool {

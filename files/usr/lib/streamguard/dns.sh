@@ -56,8 +56,10 @@ dns_all_off() {
 # dns_client_config PORT: the second dnsmasq, on stdout.
 dns_client_config() {
 	echo "port=$1"
-	echo 'no-resolv
+	echo 'local-service
+no-resolv
 no-hosts
+pid-file=/var/run/streamguard.dns.pid
 cache-size=0
 server=127.0.0.1'
 	dns_names | sed 's,.*,address=/&/0.0.0.0\naddress=/&/::,'

@@ -1,4 +1,4 @@
-//! The household as the daemon runs it: frames in, standings and the wanted firewall out.
+//! The household: frames in, standings and the wanted firewall out. The daemon and `replay` run the same one.
 //!
 //! Everything that decides is joined here and nothing that acts: no socket, no file, no clock. The loop tells what
 //! happened and when; the house answers with what to say, to keep and to put in force.
@@ -11,15 +11,18 @@ use crate::engine::{Engine, NamesFrom, Output, Settings, Verdict as Counted, Win
 use crate::lan::{ClientIdx, Identify, Placement, Vantage};
 use crate::names::{Event as NameEvent, Pair, Source};
 use crate::net::{Addr, ClientId, FiveTuple};
-use crate::quota::{Blocklist, Event, Guard, Ledger, Naming, Recovery, Refused, State, VideoServer, Who};
+use crate::quota::{
+    self, Action, BlockState, Blocklist, Event, Guard, Ledger, Naming, Recovery, Refused, State, VideoServer,
+    Who,
+};
 use crate::ruleset::{Compiled, Place, compile};
 use crate::time::{Duration, Moment, Now, Zone};
 use crate::units::Bytes;
-use crate::watch::{Sensitivity, Session};
+use crate::watch::Session;
 use crate::window::{WINDOW_LEN, window_start};
 
 /// Recent sessions and events kept for those who ask; the oldest goes.
-pub(super) const MAX_RECENT: usize = 256;
+pub const MAX_RECENT: usize = 256;
 /// A window scores at least this to look like streaming.
 const STREAMING_SCORE: u16 = 1 << 15;
 
@@ -29,7 +32,7 @@ const VIDEO_SHARE: u64 = 10;
 
 /// What the loop should know after it told the house something.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum News {
+pub enum News {
     /// Something a parent would want to know.
     Quota(Event),
     /// A session is over.
@@ -49,7 +52,7 @@ enum Wanted {
 }
 
 /// Engine, ledger and list of servers, and what lies between them.
-pub(super) struct House {
+pub struct House {
     config: Config,
     engine: Engine,
     ledger: Ledger,
@@ -65,10 +68,10 @@ pub(super) struct House {
 
 impl House {
     /// A household where nothing has happened.
-    pub(super) fn new(config: Config, zone: Zone, settings: Settings) -> Self {
-        let ledger = Ledger::new(config.quota.clone(), zone);
+    pub fn new(config: Config, zone: Zone, settings: Settings, names: NamesFrom) -> Self {
+        let ledger = Ledger::new(enforceable(&config.quota), zone);
         let mut engine = Engine::new(settings);
-        engine.take_names_from(NamesFrom::OwnFrames);
+        engine.take_names_from(names);
         Self {
             engine,
             ledger,
@@ -84,25 +87,28 @@ impl House {
     }
 
     /// Goes on from what was kept.
-    pub(super) fn restore(&mut self, recovery: &Recovery, now: Now) {
+    pub fn restore(&mut self, recovery: &Recovery, blocks: &[BlockState], now: Now) {
         self.ledger.restore(recovery, now);
+        self.judge(now);
+        self.blocks.restore(blocks, now.mono, self.ledger.settings());
+        self.blocks.restrict(&self.ledger, now);
         self.wanted = Wanted::Changed;
     }
 
     /// Takes over a changed configuration; usage, sessions and windows stay.
-    pub(super) fn set_config(&mut self, config: Config) {
-        self.ledger.set_settings(config.quota.clone());
+    pub fn set_config(&mut self, config: Config) {
+        self.ledger.set_settings(enforceable(&config.quota));
         self.config = config;
         self.wanted = Wanted::Changed;
     }
 
     /// Takes over the time zone.
-    pub(super) fn set_zone(&mut self, zone: Zone) {
+    pub fn set_zone(&mut self, zone: Zone) {
         self.ledger.set_zone(zone);
     }
 
     /// Takes over where the household is: LAN devices, how clients are told, and what is never blocked.
-    pub(super) fn set_place(&mut self, place: Place, vantage: Vantage, guard: Guard) {
+    pub fn set_place(&mut self, place: Place, vantage: Vantage, guard: Guard) {
         self.engine.set_vantage(vantage);
         self.blocks.set_guard(guard, self.ledger.settings());
         self.place = place;
@@ -110,30 +116,40 @@ impl House {
     }
 
     /// Whose DNS answers are believed.
-    pub(super) fn trust(&mut self, resolvers: &[Addr]) {
+    pub fn trust(&mut self, resolvers: &[Addr]) {
         self.engine.trust(resolvers);
     }
 
     /// A frame passed the LAN.
-    pub(super) fn frame(&mut self, frame: &Frame<'_>) {
+    pub fn frame(&mut self, frame: &Frame<'_>) {
         let handled = self.engine.handle_frame(frame);
+        let (placement, wire_len) = (handled.placement, handled.packet.wire_len);
+        // Empty, and no allocation, for nearly every frame.
+        let names: Vec<NameEvent> = handled.names.to_vec();
         if !self.config.quota.plans.is_empty()
-            && let Placement::Client(side) = handled.placement
+            && let Placement::Client(side) = placement
         {
-            let bytes = Bytes(handled.packet.wire_len.into());
+            let bytes = Bytes(wire_len.into());
             if let Some(client) = self.client_id(side.client) {
                 self.ledger.meter(client, &side.server, bytes);
             }
         }
+        if !names.is_empty() {
+            self.learn(&names, frame.at);
+        }
         self.settle();
     }
 
-    /// A whole frame that may carry a name.
-    pub(super) fn name_frame(&mut self, frame: &Frame<'_>) {
-        let events: Vec<NameEvent> = self.engine.handle_names(frame).to_vec();
-        for event in &events {
-            self.named(event, frame.at);
+    fn learn(&mut self, events: &[NameEvent], at: Moment) {
+        for event in events {
+            self.named(event, at);
         }
+    }
+
+    /// A whole frame that may carry a name.
+    pub fn name_frame(&mut self, frame: &Frame<'_>) {
+        let events: Vec<NameEvent> = self.engine.handle_names(frame).to_vec();
+        self.learn(&events, frame.at);
     }
 
     fn named(&mut self, event: &NameEvent, at: Moment) {
@@ -162,7 +178,7 @@ impl House {
     }
 
     /// Time passed.
-    pub(super) fn tick(&mut self, now: Now) {
+    pub fn tick(&mut self, now: Now) {
         self.judge(now);
         self.engine.handle_tick(now.mono);
         self.settle();
@@ -179,12 +195,12 @@ impl House {
     }
 
     /// The kernel lost frames, or the wall clock was set: what is open cannot be judged.
-    pub(super) fn disturbed(&mut self) {
+    pub fn disturbed(&mut self) {
         self.engine.handle_loss();
     }
 
     /// The daemon leaves: sessions end.
-    pub(super) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         self.engine.finish();
         self.settle();
     }
@@ -199,7 +215,7 @@ impl House {
                         self.news.push_back(News::Session { client, session });
                     }
                 }
-                Output::Gap { .. } => {}
+                Output::Gap { .. } | Output::Alert(_) => {}
             }
         }
         while self.news.len() > MAX_RECENT {
@@ -278,7 +294,7 @@ impl House {
     }
 
     /// The firewall that is wanted now, if it may have changed since the last call.
-    pub(super) fn wanted(&mut self, now: Now) -> Option<Compiled> {
+    pub fn wanted(&mut self, now: Now) -> Option<Compiled> {
         if self.wanted == Wanted::Same {
             return None;
         }
@@ -287,17 +303,17 @@ impl House {
     }
 
     /// Makes the next [`House::wanted`] compile, e.g. because the kernel's table was touched.
-    pub(super) fn want_again(&mut self) {
+    pub fn want_again(&mut self) {
         self.wanted = Wanted::Changed;
     }
 
     /// Flows that must be killed one by one.
-    pub(super) fn take_kills(&mut self) -> Vec<FiveTuple> {
+    pub fn take_kills(&mut self) -> Vec<FiveTuple> {
         self.blocks.take_kills()
     }
 
     /// What happened since the last call.
-    pub(super) fn take_news(&mut self) -> Vec<News> {
+    pub fn take_news(&mut self) -> Vec<News> {
         self.news.drain(..).collect()
     }
 
@@ -305,7 +321,7 @@ impl House {
     ///
     /// # Errors
     /// If nobody such is known or it may not be.
-    pub(super) fn act(&mut self, act: Act, who: &Who, now: Now) -> Result<(), Refused> {
+    pub fn act(&mut self, act: Act, who: &Who, now: Now) -> Result<(), Refused> {
         let done = match act {
             Act::Grant { minutes } => self.ledger.grant(who, minutes, now.mono),
             Act::Revoke => self.ledger.revoke(who, now.mono),
@@ -319,7 +335,7 @@ impl House {
     }
 
     /// Whom a parent means: a device by name, MAC or address, a profile, or `all`.
-    pub(super) fn who(&self, text: &str) -> Option<Who> {
+    pub fn who(&self, text: &str) -> Option<Who> {
         if text == "all" {
             return Some(Who::All);
         }
@@ -342,7 +358,7 @@ impl House {
     }
 
     /// What a client is called: in the configuration, else by itself.
-    pub(super) fn name_of(&self, client: ClientId) -> Option<String> {
+    pub fn name_of(&self, client: ClientId) -> Option<String> {
         let configured = self.ledger.settings().device(client).map(|device| device.name.clone());
         let clients = self.engine.lan().clients();
         let own = || {
@@ -355,7 +371,7 @@ impl House {
     }
 
     /// The addresses a client uses.
-    pub(super) fn addresses_of(&self, client: ClientId) -> Vec<Addr> {
+    pub fn addresses_of(&self, client: ClientId) -> Vec<Addr> {
         let clients = self.engine.lan().clients();
         let seen = clients.find(&client).and_then(|index| clients.known(index));
         let mut addresses: Vec<Addr> = seen.map(|known| known.addresses.clone()).unwrap_or_default();
@@ -368,39 +384,62 @@ impl House {
     }
 
     /// What must not be lost.
-    pub(super) fn snapshot(&mut self, now: Now) -> State {
+    pub fn snapshot(&mut self, now: Now) -> State {
         self.ledger.snapshot(now)
     }
 
     /// What was used, allowed and left.
-    pub(super) fn ledger(&self) -> &Ledger {
+    pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
     /// Whose servers are listed.
-    pub(super) fn blocks(&self) -> &Blocklist {
+    pub fn blocks(&self) -> &Blocklist {
         &self.blocks
     }
 
     /// Clients, flows, names.
-    pub(super) fn engine(&self) -> &Engine {
+    pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
     /// The settings in force.
-    pub(super) fn config(&self) -> &Config {
+    pub fn config(&self) -> &Config {
         &self.config
     }
 
+    /// What is asked for but cannot be put in force.
+    pub fn shortfalls(&self) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        if self.config.quota.action == Action::Throttle {
+            found.push("action throttle is not available: reject is in force instead");
+        }
+        if self.config.quota.plans.iter().any(|plan| plan.action == quota::PlanAction::Throttle) {
+            found.push("data plans with action throttle are counted but not slowed down");
+        }
+        found
+    }
+
     /// Windows closed, and those of them counted.
-    pub(super) fn tally(&self) -> (u64, u64) {
+    pub fn tally(&self) -> (u64, u64) {
         (self.windows, self.streaming)
     }
 }
 
+/// The settings with what cannot be put in force here replaced: rates need a traffic shaper, and there is none
+/// yet, so a throttled quota is refused instead. A throttled data plan is left alone, which costs the household
+/// nothing it did not pay for; both are said in `doctor` and in the log.
+fn enforceable(settings: &quota::Settings) -> quota::Settings {
+    let mut settings = settings.clone();
+    if settings.action == Action::Throttle {
+        settings.action = Action::Reject;
+    }
+    settings
+}
+
 /// What a parent can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub enum Act {
     /// More time today.
     Grant {
         /// How much.
@@ -420,7 +459,7 @@ pub(super) enum Act {
 }
 
 /// The engine's settings for live use.
-pub(super) fn live_settings(
+pub fn live_settings(
     sensitivity: config::Sensitivity,
     model: std::sync::Arc<crate::engine::Model>,
     seed: u64,
@@ -428,11 +467,7 @@ pub(super) fn live_settings(
     Settings {
         vantage: Vantage::Router(Vec::new()),
         identify: Identify::Mac,
-        sensitivity: match sensitivity {
-            config::Sensitivity::Low => Sensitivity::Low,
-            config::Sensitivity::Normal => Sensitivity::Normal,
-            config::Sensitivity::High => Sensitivity::High,
-        },
+        sensitivity: sensitivity.into(),
         model,
         seed,
     }

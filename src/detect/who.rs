@@ -1,0 +1,130 @@
+//! Who is behind a packet: which hardware address speaks for which network address, and since when.
+//!
+//! The binding history serves two ends. It finds the neighbour behind forged sources (their Ethernet address is
+//! still its own), and it is what [`super::arp_spoof`] compares claims with. A hardware address that
+//! packets for foreign networks are sent to is a router: it speaks for others by profession.
+
+use super::alert::{Kind, Party};
+use super::count::{Slice, Span};
+use super::settings::Thresholds;
+use super::shared::Target;
+use crate::dissect::Ether;
+use crate::net::{Addr, MacAddr};
+use crate::time::Moment;
+
+/// Devices remembered; the one silent for longest gives way.
+pub(super) const MAX_DEVICES: usize = 256;
+
+/// One hardware address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner {
+    pub(super) mac: MacAddr,
+    /// The site-local address it used first.
+    pub(super) addr: Option<Addr>,
+    /// Flows to foreign addresses that were sent through it.
+    routed: u32,
+    pub(super) last: Moment,
+}
+
+/// Flows sent through a router until it is believed to be one.
+const ROUTES: u32 = 3;
+
+impl Owner {
+    pub(super) fn is_router(&self) -> bool {
+        self.routed >= ROUTES
+    }
+}
+
+/// Hardware addresses by who they speak for.
+#[derive(Debug, Default)]
+pub(super) struct Bindings {
+    owners: Vec<Owner>,
+    /// Where the last one was found.
+    recent: usize,
+}
+
+impl Bindings {
+    fn index(&mut self, mac: MacAddr, at: Moment) -> usize {
+        if self.owners.get(self.recent).is_some_and(|owner| owner.mac == mac) {
+            return self.recent;
+        }
+        let found = self.owners.iter().position(|owner| owner.mac == mac);
+        self.recent = found.unwrap_or_else(|| {
+            let owner = Owner { mac, addr: None, routed: 0, last: at };
+            if self.owners.len() < MAX_DEVICES {
+                self.owners.push(owner);
+                return self.owners.len() - 1;
+            }
+            let oldest = (0..self.owners.len()).min_by_key(|&index| self.owners[index].last).unwrap_or(0);
+            self.owners[oldest] = owner;
+            oldest
+        });
+        self.recent
+    }
+
+    /// Notes who speaks in the first packet of a flow, and who is to pass it on.
+    pub(super) fn note_first(&mut self, ether: Ether, src: Addr, dst: Addr, at: Moment) {
+        if is_host(ether.src) && !src.is_special() {
+            let index = self.index(ether.src, at);
+            let owner = &mut self.owners[index];
+            owner.last = at;
+            if src.is_private() {
+                owner.addr = owner.addr.or(Some(src));
+            }
+        }
+        if is_host(ether.dst) && !dst.is_special() && !dst.is_private() {
+            let index = self.index(ether.dst, at);
+            self.owners[index].routed = self.owners[index].routed.saturating_add(1);
+        }
+    }
+
+    /// Notes what a hardware address says of itself, in ARP.
+    pub(super) fn note_claim(&mut self, mac: MacAddr, addr: Addr, at: Moment) {
+        let index = self.index(mac, at);
+        let owner = &mut self.owners[index];
+        owner.last = at;
+        owner.addr = owner.addr.or(Some(addr));
+    }
+
+    pub(super) fn of(&self, mac: MacAddr) -> Option<&Owner> {
+        self.owners.iter().find(|owner| owner.mac == mac)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.owners.clear();
+    }
+}
+
+fn is_host(mac: MacAddr) -> bool {
+    mac != MacAddr::NONE && !mac.is_group()
+}
+
+/// What to call a flood, and whom to name for it: the one source that does most of it; else the neighbour whose
+/// hardware address all packets bear; else nobody. Several neighbours against one target are a botnet at work.
+pub(super) fn is_flooding(
+    target: &Target,
+    bindings: &Bindings,
+    slice: Slice,
+    thresholds: &Thresholds,
+    kind: Kind,
+) -> (Kind, Party) {
+    let neighbours = target.macs.distinct(slice, Span::S5);
+    if neighbours >= thresholds.ddos_sources && target.main_mac.winner().is_none() {
+        return (Kind::DdosOut, Party::Addr(Addr::UNSPECIFIED));
+    }
+    if let Some(source) = target.main_source.winner() {
+        return (kind, Party::Addr(source));
+    }
+    let neighbour =
+        target.main_mac.winner().and_then(|mac| bindings.of(mac)).filter(|owner| !owner.is_router());
+    let source = neighbour.and_then(|owner| owner.addr).unwrap_or(Addr::UNSPECIFIED);
+    (kind, Party::Addr(source))
+}
+
+/// The address of a party that has one.
+pub(super) fn addr_of(party: Party) -> Option<Addr> {
+    match party {
+        Party::Addr(addr) if addr != Addr::UNSPECIFIED => Some(addr),
+        Party::Addr(_) | Party::Mac(_) => None,
+    }
+}

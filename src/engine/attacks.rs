@@ -1,0 +1,42 @@
+//! The optional stage that looks for attacks.
+
+use super::{Engine, Output};
+use crate::detect::{self, Detection};
+use crate::time::Moment;
+
+impl Engine {
+    /// From now on looks for attacks, or does so with other settings.
+    pub fn watch_for_attacks(&mut self, settings: detect::Settings) {
+        match &mut self.detection {
+            Some(detection) => detection.set_settings(settings),
+            None => self.detection = Some(Box::new(Detection::new(settings, self.settings.seed))),
+        }
+    }
+
+    /// Stops looking for attacks; what was counted is forgotten.
+    pub fn ignore_attacks(&mut self) {
+        self.detection = None;
+    }
+
+    #[inline]
+    pub(super) fn look_for_attacks(&mut self, at: Moment) {
+        if let Some(detection) = &mut self.detection {
+            detection.poll(at, &self.flows);
+            self.tell_attacks();
+        }
+    }
+
+    /// The capture is over: attacks in progress are told as they stand.
+    pub(super) fn finish_attacks(&mut self) {
+        if let Some(detection) = &mut self.detection {
+            detection.finish(&self.flows);
+            self.tell_attacks();
+        }
+    }
+
+    fn tell_attacks(&mut self) {
+        while let Some(alert) = self.detection.as_mut().and_then(|detection| detection.next_change()) {
+            self.outputs.push_back(Output::Alert(alert));
+        }
+    }
+}
