@@ -131,9 +131,11 @@ impl Keeper {
         }
     }
 
-    /// The next [`Keeper::keep`] commits soon: somebody acted, or a standing changed.
+    /// Somebody acted, or a standing changed: the state is kept at the next tick and flash soon. A crash right after
+    /// a block must not find the device a few seconds below its quota again.
     pub(super) fn hurry(&mut self) {
         self.urgency = Urgency::Soon;
+        self.state_at = Moment::ZERO;
     }
 
     /// The next [`Keeper::keep`] is the last.
