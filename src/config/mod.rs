@@ -210,6 +210,21 @@ impl Default for Detect {
     }
 }
 
+impl Detect {
+    /// What the detectors are to do; `None` if none is to run.
+    pub fn settings(&self) -> Option<crate::detect::Settings> {
+        let mut settings = crate::detect::Settings { exempt: self.exempt.clone(), ..Default::default() };
+        for (name, detector) in &self.detectors {
+            let Some(kind) = crate::detect::Kind::from_name(name) else { continue };
+            settings.enabled[kind as usize] = detector.enabled;
+            if let Some(threshold) = detector.threshold {
+                settings.set_threshold(kind, threshold);
+            }
+        }
+        self.enabled.then_some(settings)
+    }
+}
+
 /// Who gets wrong DNS answers for blocked services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Blackhole {

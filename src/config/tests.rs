@@ -230,3 +230,9 @@ fn any_bytes_are_some_configuration() {
         let _ = Config::load(&text, Some(&config));
     }
 }
+
+#[test]
+fn the_list_of_detectors_is_that_of_the_alerts() {
+    assert_eq!(super::DETECTORS, crate::detect::Kind::ALL.map(crate::detect::Kind::name));
+    assert_eq!(super::Detect::default().settings(), Some(crate::detect::Settings::default()));
+}

@@ -207,3 +207,6 @@ impl Detection {
         self.echoes.forget();
     }
 }
+
+#[cfg(test)]
+mod tests;
