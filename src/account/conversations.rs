@@ -256,6 +256,16 @@ pub(super) struct Family<K> {
 /// Bits of a row's state: the initial sequence number of this end is known.
 const SEQ_KNOWN: [u8; 2] = [1, 2];
 
+/// The same of UDP: the row holds the first message of SNMP, or the later ones.
+const STANDS_ALONE: u8 = 1;
+const GOES_ON: u8 = 2;
+
+/// Whether Wireshark hands a datagram to its dissector of SNMP.
+#[inline]
+fn is_snmp(talk: &Talk<'_>) -> bool {
+    talk.transport == Transport::Udp && matches!(talk.src.1.min(talk.dst.1), 161 | 162)
+}
+
 impl<K: IpKey> Family<K> {
     fn new(room: Room, seed: Seed) -> Self {
         let limit = room.rows + room.reserve;
@@ -268,7 +278,12 @@ impl<K: IpKey> Family<K> {
         let Some((row, sender)) = self.table.entry(&key, talk.at) else {
             return self.count_further(talk);
         };
-        let Some(tcp) = talk.tcp else { return row.add(sender, talk.at, talk.wire_len) };
+        let Some(tcp) = talk.tcp else {
+            if is_snmp(talk) && row.state != GOES_ON {
+                return self.count_snmp(&key, talk);
+            }
+            return row.add(sender, talk.at, talk.wire_len);
+        };
         // (RFC 9293 §3.4) The same ports again, for another connection.
         let opens = tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
         let side = sender as usize;
@@ -280,6 +295,24 @@ impl<K: IpKey> Family<K> {
             return;
         }
         open(row, sender, talk, tcp);
+    }
+
+    /// The first message of SNMP stands alone and the others follow in a conversation of their own, because
+    /// Wireshark's dissector opens a second one when it has read the first message.
+    #[cold]
+    fn count_snmp(&mut self, key: &K, talk: &Talk<'_>) {
+        let Some((row, sender)) = self.table.entry(key, talk.at) else { return };
+        if row.state == 0 {
+            row.state = STANDS_ALONE;
+            return row.add(sender, talk.at, talk.wire_len);
+        }
+        match self.table.supersede(key, talk.at) {
+            Some((row, sender)) => {
+                row.state = GOES_ON;
+                row.add(sender, talk.at, talk.wire_len);
+            }
+            None => self.count_further(talk),
+        }
     }
 
     /// The table is full: the pair of addresses may have a row, or get one of the reserve.

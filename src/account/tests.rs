@@ -287,3 +287,17 @@ fn more_paths_than_there_is_room_for_count_as_their_parents() {
     assert_eq!(hierarchy.total(), Count { frames, bytes: frames * 100 });
     assert!(hierarchy.nodes().len() <= MAX_PATHS + 60);
 }
+
+#[test]
+fn the_first_message_of_snmp_stands_alone() {
+    let (manager, agent) = ((1, 40_000), (2, 161));
+    let account = booked(&[
+        Sent::udp(0, manager, agent),
+        Sent::udp(1, agent, manager),
+        Sent::udp(2, manager, agent),
+        Sent::udp(3, manager, (3, 53)),
+    ]);
+    let all = account.conversations().unwrap();
+    let frames: Vec<_> = all.ports(Transport::Udp).map(|c| (c.ab.frames, c.ba.frames)).collect();
+    assert_eq!(frames, [(1, 0), (1, 1), (1, 0)]);
+}

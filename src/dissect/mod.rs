@@ -11,6 +11,7 @@ use crate::net::{Addr, MacAddr};
 use crate::time::Moment;
 
 mod app;
+pub mod bpf;
 pub mod dhcp;
 pub mod dns;
 mod headers;

@@ -15,6 +15,7 @@ pub mod control;
 #[cfg(feature = "os")]
 pub mod facts;
 pub mod files;
+pub mod filter;
 #[cfg(feature = "os")]
 pub mod hooks;
 #[cfg(feature = "os")]
