@@ -12,12 +12,14 @@ mod conversations;
 mod hierarchy;
 mod intervals;
 mod pairs;
+mod services;
 mod table;
 
 pub use conversations::{Conversation, Conversations, Ends, MAX_CONVERSATIONS, MAX_ETH_PAIRS, Transport};
 pub use hierarchy::{Hierarchy, MAX_PATHS, Node};
 pub use intervals::{Interval, Intervals, MAX_INTERVALS};
 pub use pairs::{Host, Hosts, Pairs};
+pub use services::{MAX_SERVICES, ServiceCount, Services};
 
 use std::ops::AddAssign;
 
@@ -99,7 +101,7 @@ impl Account {
         if let Some(Malformed { reason: Reason::QuoteTruncated, .. }) = packet.malformed {
             return self.observe_cut_quote(frame, packet);
         }
-        let shape = self.hierarchy.observe(packet.path, packet.wire_len);
+        let shape = self.hierarchy.observe(packet.application_path(), packet.wire_len);
         if let Some(intervals) = &mut self.intervals {
             intervals.observe(packet.at, packet.wire_len);
         }

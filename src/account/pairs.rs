@@ -108,6 +108,9 @@ impl Key for HostKey {
     }
 }
 
+/// Hosts listed: as many as a table can hold, which is more than its pairs can name.
+const MAX_HOSTS: usize = (1 << 20) - 2;
+
 /// Addresses, in order of appearance.
 #[derive(Debug)]
 pub struct Hosts {
@@ -117,26 +120,46 @@ pub struct Hosts {
 
 impl Hosts {
     pub(super) fn of(conversations: &Conversations) -> Self {
-        let (v4, v6) = (Pairs::of(conversations, IpVersion::V4), Pairs::of(conversations, IpVersion::V6));
-        let mut table = Table::new(2 * (v4.len() + v6.len()), Seed::default());
-        for pair in v4.iter().chain(v6.iter()) {
-            let Ends::Ip(version, a, b) = pair.ends else { continue };
-            let span = [pair.first, pair.last];
-            table.merge(&HostKey { version, addr: a }, [pair.ab, pair.ba], span);
-            table.merge(&HostKey { version, addr: b }, [pair.ba, pair.ab], span);
-        }
-        let mut rest = v4.rest();
-        rest += v6.rest();
-        Self { table, rest }
+        let (v4, v6) = (conversations.v4.rows(), conversations.v6.rows());
+        let mut hosts = Self { table: Table::new(MAX_HOSTS, Seed::default()), rest: Rest::default() };
+        hosts.add(IpVersion::V4, v4);
+        hosts.add(IpVersion::V6, v6);
+        hosts.rest += conversations.ip_rest(IpVersion::V4);
+        hosts.rest += conversations.ip_rest(IpVersion::V6);
+        hosts
     }
 
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = Host> {
-        self.table.rows().iter().map(|row| Host {
+    fn add<K: IpKey>(&mut self, version: IpVersion, rows: &[Row<K>]) {
+        for row in rows.iter().filter(|row| row.key.transport().counts_ip()) {
+            let (a, b) = row.key.ends();
+            let (ab, ba, span) = (row.sent(Sender::A), row.sent(Sender::B), [row.first, row.last]);
+            self.table.merge(&HostKey { version, addr: a.addr }, [ab, ba], span);
+            self.table.merge(&HostKey { version, addr: b.addr }, [ba, ab], span);
+        }
+    }
+
+    /// Number of hosts.
+    pub fn len(&self) -> usize {
+        self.table.rows().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One of them, by order of appearance.
+    pub fn get(&self, index: usize) -> Option<Host> {
+        self.table.rows().get(index).map(|row| Host {
             addr: row.key.addr,
             sent: row.sent(Sender::A),
             received: row.sent(Sender::B),
         })
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = Host> {
+        (0..self.len()).filter_map(|index| self.get(index))
     }
 
     /// Frames of hosts that are not listed.

@@ -10,21 +10,30 @@ use argh::FromArgs;
 
 use super::Failure;
 use crate::account::{Account, Seed, Wanted};
+use crate::dissect::Frame;
 use crate::engine::{Engine, FILE_SEED, Model, Output, Settings, Verdict};
 use crate::lan::{Identify, Vantage};
 use crate::net::Prefix;
 use crate::os::files::{CaptureReader, read_bounded};
+use crate::os::filter::{Filter, FilterError};
 use crate::report::clients::{Collector, KeepWindows};
-use crate::report::{AlertLog, Eve};
+use crate::report::json::JsonObject;
+use crate::report::legacy::{Legacy, MAX_LEGACY_BYTES};
+use crate::report::{AlertLog, Eve, SCHEMA};
 use crate::time::Duration;
 use crate::watch::Sensitivity;
 use crate::window::window_start;
 
+mod flows;
 mod output;
 mod selection;
 
+use flows::FlowReports;
 use output::{Form, Results};
 use selection::{Report, Selection};
+
+/// Bytes of output gathered before they are written.
+const OUTPUT_BUFFER: usize = 64 * 1024;
 
 /// say who watched how much, and what else moved, in captures
 #[derive(FromArgs, Debug)]
@@ -40,7 +49,7 @@ pub(super) struct Args {
     #[argh(option, default = "Identify::Mac", from_str_fn(identify))]
     identify: Identify,
     /// reports, comma separated or repeated: summary (default) clients windows protocols intervals conversations pairs
-    /// hosts alerts events, or all
+    /// hosts services flows alerts events, or all
     #[argh(option)]
     report: Vec<String>,
     /// width of the intervals in seconds, 10 by default
@@ -52,6 +61,9 @@ pub(super) struct Args {
     /// a trained model instead of the built-in one
     #[argh(option)]
     model: Option<PathBuf>,
+    /// only the frames that a filter takes, such as "tcp port 443" (libpcap's language)
+    #[argh(option)]
+    filter: Option<String>,
     /// one JSON document
     #[argh(switch)]
     json: bool,
@@ -61,6 +73,12 @@ pub(super) struct Args {
     /// alerts alone, as they come, in Suricata's EVE format: one JSON object per line
     #[argh(switch)]
     eve: bool,
+    /// with --report pairs: the older tool's file, kilobytes by pair of addresses
+    #[argh(switch)]
+    legacy: bool,
+    /// with --legacy: add to the numbers of this file of the older tool
+    #[argh(option)]
+    add_to: Option<PathBuf>,
     /// print each window as it closes
     #[argh(switch)]
     follow: bool,
@@ -126,59 +144,159 @@ fn watch_for_attacks(engine: &mut Engine, args: &Args, selection: &Selection) {
     }
 }
 
+/// One pass over the captures.
+struct Pass {
+    engine: Engine,
+    account: Option<Account>,
+    collector: Collector,
+    flows: FlowReports,
+    filter: Option<Filter>,
+    live: Live,
+}
+
+impl Pass {
+    fn try_new(args: &Args, selection: &Selection, form: Form) -> Result<Self, Failure> {
+        let settings = Settings {
+            vantage: vantage(&args.lan),
+            identify: args.identify,
+            sensitivity: args.sensitivity,
+            model: Arc::new(model(args.model.as_ref())?),
+            seed: FILE_SEED,
+        };
+        let filter = args.filter.as_deref().map(Filter::try_new).transpose();
+        let keep = if selection.has(Report::Windows) { KeepWindows::All } else { KeepWindows::No };
+        let mut engine = Engine::new(settings);
+        watch_for_attacks(&mut engine, args, selection);
+        Ok(Self {
+            engine,
+            account: account(args, selection),
+            collector: Collector::new(keep),
+            flows: if args.eve { FlowReports::none() } else { FlowReports::new(selection, form) },
+            filter: filter.map_err(|error| wrong_filter(&error))?,
+            live: Live { follow: args.follow, eve: args.eve, log: AlertLog::default() },
+        })
+    }
+
+    /// Reads all frames, as far as they can be read.
+    fn read(&mut self, reader: &mut CaptureReader, out: &mut impl Write) -> Result<(), Failure> {
+        loop {
+            match reader.next() {
+                Ok(Some(frame)) => self.handle(&frame, out)?,
+                Ok(None) => break,
+                Err(error) => {
+                    let error = Failure::from_error(&error);
+                    eprintln!("streamguard: {error}; what was read before is reported");
+                    break;
+                }
+            }
+        }
+        self.engine.finish();
+        self.drain(out)
+    }
+
+    #[inline]
+    fn handle(&mut self, frame: &Frame<'_>, out: &mut impl Write) -> Result<(), Failure> {
+        if let Some(filter) = &mut self.filter
+            && !filter.takes(frame).map_err(|error| wrong_filter(&error))?
+        {
+            return Ok(());
+        }
+        let handled = self.engine.handle_frame(frame);
+        if let Some(account) = &mut self.account {
+            account.observe(frame, &handled.packet);
+        }
+        if self.flows.are_wanted()
+            && let Some(ended) = handled.flow.and_then(|flow| flow.ended.copied())
+        {
+            self.flows.take(&self.engine, &ended, out)?;
+        }
+        self.drain(out)
+    }
+
+    fn drain(&mut self, out: &mut impl Write) -> Result<(), Failure> {
+        let Self { engine, live, .. } = self;
+        live.log.greet(engine.lan().clients(), engine.seen().last.unwrap_or_default());
+        while let Some(output) = self.engine.poll() {
+            if self.live.follow {
+                write_live(&self.engine, &output, out)?;
+            }
+            if let Output::Alert(alert) = &output {
+                self.live.log.take(alert);
+                if self.live.eve {
+                    Eve::write(out, alert)?;
+                }
+            }
+            self.collector.take(output);
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let inputs = super::captures("analyze", &args.files)?;
     let selection = Selection::parse(&args.report)?;
     let form = form(args)?;
-    let settings = Settings {
-        vantage: vantage(&args.lan),
-        identify: args.identify,
-        sensitivity: args.sensitivity,
-        model: Arc::new(model(args.model.as_ref())?),
-        seed: FILE_SEED,
-    };
+    let earlier = legacy(args, &selection)?;
     let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
-    let mut engine = Engine::new(settings);
-    watch_for_attacks(&mut engine, args, &selection);
-    let mut account = account(args, &selection);
-    let keep = if selection.has(Report::Windows) { KeepWindows::All } else { KeepWindows::No };
-    let mut collector = Collector::new(keep);
-    let mut out = BufWriter::new(io::stdout().lock());
-    let mut live = Live { follow: args.follow, eve: args.eve, log: AlertLog::default() };
-    loop {
-        match reader.next() {
-            Ok(Some(frame)) => {
-                let packet = engine.handle_frame(&frame).packet;
-                if let Some(account) = &mut account {
-                    account.observe(&frame, &packet);
-                }
-            }
-            Ok(None) => break,
-            Err(error) => {
-                eprintln!("streamguard: {}; what was read before is reported", Failure::from_error(&error));
-                break;
-            }
-        }
-        drain(&mut engine, &mut collector, &mut live, &mut out)?;
+    let mut pass = Pass::try_new(args, &selection, form)?;
+    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, io::stdout().lock());
+    let mut json = JsonObject::default();
+    if form == Form::Json && earlier.is_none() && !args.eve {
+        json.member(&mut out, "schema", &SCHEMA)?;
     }
-    engine.finish();
-    drain(&mut engine, &mut collector, &mut live, &mut out)?;
+    pass.flows.begin(&mut json, &mut out)?;
+    pass.read(&mut reader, &mut out)?;
     if args.eve {
         out.flush()?;
         return Ok(ExitCode::SUCCESS);
     }
+    let Pass { engine, account, collector, flows, live, .. } = pass;
+    if let Some(earlier) = earlier {
+        let all = account.as_ref().and_then(Account::conversations);
+        earlier.with(all, engine.seen().bytes).write(&mut out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let files = inputs.iter().map(|path| path.display().to_string()).collect();
     let capture = collector.capture(&engine, files, reader.damage());
-    if selection.clients() {
+    let clients = if selection.clients() {
         explain_no_lan(&engine, args);
-    }
-    let clients = if selection.clients() { collector.clients(&engine) } else { Vec::new() };
+        collector.clients(&engine)
+    } else {
+        Vec::new()
+    };
     let first = engine.seen().first.unwrap_or_default();
-    let results =
-        Results { selection: &selection, capture, clients, account: account.as_ref(), log: &live.log, first };
-    results.write(form, &mut out)?;
+    let services = flows.finish(&engine, &mut out)?;
+    let (account, log) = (account.as_ref(), &live.log);
+    Results { selection: &selection, capture, clients, account, services, log, first }
+        .write(form, json, &mut out)?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The older tool's numbers to add to, if its file is what was asked for.
+fn legacy(args: &Args, selection: &Selection) -> Result<Option<Legacy>, Failure> {
+    if !args.legacy {
+        return match args.add_to {
+            Some(_) => Err(Failure::new("--add-to: only with --legacy")),
+            None => Ok(None),
+        };
+    }
+    if !selection.is_only(Report::Pairs) || args.csv {
+        return Err(Failure::new("--legacy: only with --report pairs, and it is JSON"));
+    }
+    let Some(path) = &args.add_to else { return Ok(Some(Legacy::default())) };
+    let shown = path.display();
+    let bytes = match read_bounded(path, MAX_LEGACY_BYTES + 1) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Legacy::default())),
+        Err(error) => return Err(Failure::new(format!("{shown}: {error}"))),
+    };
+    let earlier = Legacy::from_json(&bytes).map_err(|error| Failure::new(format!("{shown}: {error}")))?;
+    Ok(Some(earlier))
+}
+
+fn wrong_filter(error: &FilterError) -> Failure {
+    Failure::new(format!("--filter: {error}"))
 }
 
 /// Nobody to report about: say why, and what to do.
@@ -199,28 +317,6 @@ struct Live {
     follow: bool,
     eve: bool,
     log: AlertLog,
-}
-
-fn drain(
-    engine: &mut Engine,
-    collector: &mut Collector,
-    live: &mut Live,
-    out: &mut impl Write,
-) -> Result<(), Failure> {
-    live.log.greet(engine.lan().clients(), engine.seen().last.unwrap_or_default());
-    while let Some(output) = engine.poll() {
-        if live.follow {
-            write_live(engine, &output, out)?;
-        }
-        if let Output::Alert(alert) = &output {
-            live.log.take(alert);
-            if live.eve {
-                Eve::write(out, alert)?;
-            }
-        }
-        collector.take(output);
-    }
-    Ok(())
 }
 
 /// One line per closed window, at once: this is read while it is written.

@@ -7,24 +7,25 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 /// A JSON object being written.
-pub struct JsonObject<W: Write> {
-    out: W,
+#[derive(Debug)]
+pub struct JsonObject {
     next: &'static str,
 }
 
-impl<W: Write> JsonObject<W> {
-    /// Opens the object.
-    pub fn new(out: W) -> Self {
-        Self { out, next: "{" }
+impl Default for JsonObject {
+    fn default() -> Self {
+        Self { next: "{" }
     }
+}
 
+impl JsonObject {
     /// Writes one member.
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn member(&mut self, name: &str, value: &impl Serialize) -> io::Result<()> {
-        self.name(name)?;
-        serde_json::to_writer(&mut self.out, value)?;
+    pub fn member(&mut self, out: &mut impl Write, name: &str, value: &impl Serialize) -> io::Result<()> {
+        self.name(out, name)?;
+        serde_json::to_writer(out, value)?;
         Ok(())
     }
 
@@ -32,32 +33,37 @@ impl<W: Write> JsonObject<W> {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn list<T: Serialize>(&mut self, name: &str, items: impl Iterator<Item = T>) -> io::Result<()> {
-        self.open_list(name)?;
+    pub fn list<T: Serialize>(
+        &mut self,
+        out: &mut impl Write,
+        name: &str,
+        items: impl Iterator<Item = T>,
+    ) -> io::Result<()> {
+        self.open_list(out, name)?;
         for (index, item) in items.enumerate() {
-            self.item(index == 0, &item)?;
+            Self::item(out, index == 0, &item)?;
         }
-        self.close_list()
+        Self::close_list(out)
     }
 
     /// Begins a list that is written item by item.
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn open_list(&mut self, name: &str) -> io::Result<()> {
-        self.name(name)?;
-        self.out.write_all(b"[")
+    pub fn open_list(&mut self, out: &mut impl Write, name: &str) -> io::Result<()> {
+        self.name(out, name)?;
+        out.write_all(b"[")
     }
 
     /// Writes one item of an open list.
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn item(&mut self, first: bool, item: &impl Serialize) -> io::Result<()> {
+    pub fn item(out: &mut impl Write, first: bool, item: &impl Serialize) -> io::Result<()> {
         if !first {
-            self.out.write_all(b",")?;
+            out.write_all(b",")?;
         }
-        serde_json::to_writer(&mut self.out, item)?;
+        serde_json::to_writer(out, item)?;
         Ok(())
     }
 
@@ -65,26 +71,26 @@ impl<W: Write> JsonObject<W> {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn close_list(&mut self) -> io::Result<()> {
-        self.out.write_all(b"]")
+    pub fn close_list(out: &mut impl Write) -> io::Result<()> {
+        out.write_all(b"]")
     }
 
     /// Ends the object and the line.
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn end(mut self) -> io::Result<()> {
+    pub fn end(self, out: &mut impl Write) -> io::Result<()> {
         if self.next == "{" {
-            self.out.write_all(b"{")?;
+            out.write_all(b"{")?;
         }
-        self.out.write_all(b"}\n")?;
-        self.out.flush()
+        out.write_all(b"}\n")?;
+        out.flush()
     }
 
-    fn name(&mut self, name: &str) -> io::Result<()> {
-        self.out.write_all(self.next.as_bytes())?;
+    fn name(&mut self, out: &mut impl Write, name: &str) -> io::Result<()> {
+        out.write_all(self.next.as_bytes())?;
         self.next = ",";
-        serde_json::to_writer(&mut self.out, name)?;
-        self.out.write_all(b":")
+        serde_json::to_writer(&mut *out, name)?;
+        out.write_all(b":")
     }
 }

@@ -6,7 +6,9 @@
 pub mod alerts;
 pub mod clients;
 pub mod csv;
+pub mod flows;
 pub mod json;
+pub mod legacy;
 pub mod tables;
 pub mod text;
 

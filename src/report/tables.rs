@@ -6,7 +6,8 @@ use std::io;
 use serde::{Serialize, Serializer};
 
 use crate::account::{
-    Account, Conversation, Conversations, Count, Ends, Host, Interval, Intervals, Node, Rest, Transport,
+    Account, Conversation, Conversations, Count, Ends, Host, Hosts, Interval, Intervals, Node, Pairs, Rest,
+    ServiceCount, Services, Transport,
 };
 use crate::dissect::IpVersion;
 use crate::net::Addr;
@@ -263,21 +264,42 @@ pub struct PairRow {
 }
 
 /// Pairs of IP addresses of both versions, most bytes first.
-pub fn pair_rows(conversations: &Conversations) -> Vec<PairRow> {
-    let mut rows = Vec::new();
-    for version in [IpVersion::V4, IpVersion::V6] {
-        rows.extend(conversations.ip(version).iter().filter_map(|pair| match pair.ends {
-            Ends::Ip(_, a, b) => Some(PairRow {
-                a,
-                b,
-                frames: pair.ab.frames + pair.ba.frames,
-                bytes: pair.ab.bytes + pair.ba.bytes,
-            }),
-            Ends::Eth(..) | Ends::Ports(..) => None,
-        }));
+#[derive(Debug)]
+pub struct PairList {
+    v4: Pairs,
+    v6: Pairs,
+    /// Numbers of pairs, those of IPv6 after those of IPv4.
+    order: Vec<u32>,
+}
+
+impl PairList {
+    /// Sums up conversations.
+    pub fn of(conversations: &Conversations) -> Self {
+        let (v4, v6) = (conversations.ip(IpVersion::V4), conversations.ip(IpVersion::V6));
+        let order = (0..).take(v4.len() + v6.len()).collect();
+        let mut list = Self { v4, v6, order: Vec::new() };
+        list.order = sorted(order, |index| list.row(index).map_or(0, |row| row.bytes));
+        list
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.bytes));
-    rows
+
+    fn row(&self, index: u32) -> Option<PairRow> {
+        let index = index as usize;
+        let pair = self.v4.get(index).or_else(|| self.v6.get(index.checked_sub(self.v4.len())?))?;
+        let Ends::Ip(_, a, b) = pair.ends else { return None };
+        let (frames, bytes) = (pair.ab.frames + pair.ba.frames, pair.ab.bytes + pair.ba.bytes);
+        Some(PairRow { a, b, frames, bytes })
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> impl Iterator<Item = PairRow> {
+        self.order.iter().filter_map(|&index| self.row(index))
+    }
+}
+
+/// Numbers by what `bytes` says of them, greatest first, equal ones as they were.
+fn sorted(mut order: Vec<u32>, bytes: impl Fn(u32) -> u64) -> Vec<u32> {
+    order.sort_by_key(|&index| std::cmp::Reverse(bytes(index)));
+    order
 }
 
 /// What one address moved.
@@ -293,17 +315,73 @@ pub struct HostRow {
 }
 
 /// Hosts, most bytes first.
-pub fn host_rows(conversations: &Conversations) -> Vec<HostRow> {
-    let row = |Host { addr, sent, received }: Host| HostRow {
-        address: addr,
-        frames: sent.frames + received.frames,
-        bytes: sent.bytes + received.bytes,
-        sent_frames: sent.frames,
-        sent_bytes: sent.bytes,
-        received_frames: received.frames,
-        received_bytes: received.bytes,
+#[derive(Debug)]
+pub struct HostList {
+    hosts: Hosts,
+    order: Vec<u32>,
+}
+
+impl HostList {
+    /// Sums up conversations.
+    pub fn of(conversations: &Conversations) -> Self {
+        let hosts = conversations.hosts();
+        let order = (0..).take(hosts.len()).collect();
+        let bytes = |host: Host| host.sent.bytes + host.received.bytes;
+        let order = sorted(order, |index| hosts.get(index as usize).map_or(0, bytes));
+        Self { hosts, order }
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> impl Iterator<Item = HostRow> {
+        let host = |&index: &u32| self.hosts.get(index as usize);
+        self.order.iter().filter_map(host).map(|Host { addr, sent, received }| HostRow {
+            address: addr,
+            frames: sent.frames + received.frames,
+            bytes: sent.bytes + received.bytes,
+            sent_frames: sent.frames,
+            sent_bytes: sent.bytes,
+            received_frames: received.frames,
+            received_bytes: received.bytes,
+        })
+    }
+
+    /// What is not listed.
+    pub fn rest(&self) -> Rest {
+        self.hosts.rest()
+    }
+}
+
+/// What one service moved.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServiceRow<'a> {
+    /// Its name; `None` for all servers that nobody named.
+    pub(super) service: Option<&'a str>,
+    pub(super) flows: u64,
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+    pub(super) up_bytes: u64,
+    pub(super) down_bytes: u64,
+}
+
+impl ServiceRow<'_> {
+    /// Names of the CSV columns.
+    pub const COLUMNS: [&'static str; 6] = ["service", "flows", "frames", "bytes", "up_bytes", "down_bytes"];
+}
+
+/// Services, most bytes first; those without a name last.
+pub fn service_rows(services: &Services) -> Vec<ServiceRow<'_>> {
+    let row = |service, count: &ServiceCount| ServiceRow {
+        service,
+        flows: count.flows,
+        frames: count.up.frames + count.down.frames,
+        bytes: count.up.bytes + count.down.bytes,
+        up_bytes: count.up.bytes,
+        down_bytes: count.down.bytes,
     };
-    let mut rows: Vec<HostRow> = conversations.hosts().iter().map(row).collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.bytes));
+    let mut rows: Vec<_> =
+        services.list().into_iter().map(|(label, count)| row(Some(label), count)).collect();
+    if services.unnamed().flows > 0 {
+        rows.push(row(None, services.unnamed()));
+    }
     rows
 }

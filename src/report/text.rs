@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use super::ClientReport;
 use super::csv;
 use super::tables::{
-    ConversationRow, HostRow, IntervalRow, Kind, PairRow, ProtocolRow, host_rows, interval_rows, pair_rows,
+    ConversationRow, HostList, HostRow, IntervalRow, Kind, PairList, PairRow, ProtocolRow, ServiceRow,
+    interval_rows, service_rows,
 };
-use crate::account::{Account, Conversations, Intervals, Rest};
+use crate::account::{Account, Conversations, Intervals, Rest, Services};
 use crate::time::Moment;
 
 /// Lines of a list of pairs or hosts; the rest is summed up. JSON and CSV list them all.
@@ -90,14 +91,14 @@ pub fn conversations(out: &mut impl Write, all: &Conversations, kind: Kind, firs
 /// # Errors
 /// Those of the writer.
 pub fn pairs(out: &mut impl Write, all: &Conversations) -> io::Result<()> {
-    let rows = pair_rows(all);
+    let list = PairList::of(all);
     writeln!(out, "\nPairs of addresses\n")?;
     writeln!(out, "{:<40} {:<40} {:>10} {:>15}", "a", "b", "frames", "bytes")?;
-    for PairRow { a, b, frames, bytes } in rows.iter().take(MAX_LINES) {
+    for PairRow { a, b, frames, bytes } in list.rows().take(MAX_LINES) {
         writeln!(out, "{:<40} {:<40} {frames:>10} {bytes:>15}", a.to_string(), b.to_string())?;
     }
     let mut more = Rest::default();
-    for row in rows.iter().skip(MAX_LINES) {
+    for row in list.rows().skip(MAX_LINES) {
         more += Rest { frames: row.frames, bytes: row.bytes };
     }
     more += Kind::Ip.rest(all);
@@ -110,18 +111,36 @@ pub fn pairs(out: &mut impl Write, all: &Conversations) -> io::Result<()> {
 /// # Errors
 /// Those of the writer.
 pub fn hosts(out: &mut impl Write, all: &Conversations) -> io::Result<()> {
-    let rows = host_rows(all);
+    let list = HostList::of(all);
     writeln!(out, "\nHosts\n")?;
     writeln!(out, "{:<40} {:>10} {:>15} {:>15} {:>15}", "address", "frames", "bytes", "sent", "received")?;
-    for HostRow { address, frames, bytes, sent_bytes, received_bytes, .. } in rows.iter().take(MAX_LINES) {
+    for HostRow { address, frames, bytes, sent_bytes, received_bytes, .. } in list.rows().take(MAX_LINES) {
         let address = address.to_string();
         writeln!(out, "{address:<40} {frames:>10} {bytes:>15} {sent_bytes:>15} {received_bytes:>15}")?;
     }
-    let more = rows.len().saturating_sub(MAX_LINES);
+    let more = list.rows().skip(MAX_LINES).count();
     if more > 0 {
         writeln!(out, "and {more} more hosts")?;
     }
-    rest(out, "hosts not listed", all.hosts().rest())
+    rest(out, "hosts not listed", list.rest())
+}
+
+/// Services, most bytes first.
+///
+/// # Errors
+/// Those of the writer.
+pub fn services(out: &mut impl Write, services: &Services) -> io::Result<()> {
+    writeln!(out, "\nServices\n")?;
+    writeln!(out, "{:<40} {:>8} {:>10} {:>15} {:>15}", "service", "flows", "frames", "down", "up")?;
+    for row in service_rows(services) {
+        let name = row.service.unwrap_or("—");
+        writeln!(
+            out,
+            "{name:<40} {:>8} {:>10} {:>15} {:>15}",
+            row.flows, row.frames, row.down_bytes, row.up_bytes
+        )?;
+    }
+    rest(out, "further services", services.rest())
 }
 
 /// What is not listed, if anything is not.
@@ -199,6 +218,17 @@ impl ConversationRow {
         let (start_s, duration_s) = (self.start_s, self.duration_s);
         let Self { proto, frames_ab, bytes_ab, frames_ba, bytes_ba, .. } = self;
         csv::row(out, &[proto, &a, &b, frames_ab, bytes_ab, frames_ba, bytes_ba, &start_s, &duration_s])
+    }
+}
+
+impl ServiceRow<'_> {
+    /// As a CSV row.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn csv(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self { service, flows, frames, bytes, up_bytes, down_bytes } = self;
+        csv::row(out, &[&service.unwrap_or_default(), flows, frames, bytes, up_bytes, down_bytes])
     }
 }
 

@@ -3,11 +3,14 @@
 use std::io::{self, Write};
 
 use super::selection::{Report, Selection};
-use crate::account::{Account, Conversations, Intervals};
+use crate::account::{Account, Conversations, Intervals, Services};
 use crate::report::clients::write_text;
 use crate::report::json::JsonObject;
-use crate::report::tables::{ConversationRow, Kind, ProtocolRow, Rests, host_rows, interval_rows, pair_rows};
-use crate::report::{AlertLog, CaptureReport, ClientReport, SCHEMA, alerts, text};
+use crate::report::tables::{
+    ConversationRow, HostList, HostRow, Kind, PairList, ProtocolRow, Rests, ServiceRow, interval_rows,
+    service_rows,
+};
+use crate::report::{AlertLog, CaptureReport, ClientReport, alerts, text};
 use crate::time::Moment;
 
 /// All there is to report.
@@ -16,6 +19,7 @@ pub(super) struct Results<'a> {
     pub(super) capture: CaptureReport,
     pub(super) clients: Vec<ClientReport>,
     pub(super) account: Option<&'a Account>,
+    pub(super) services: Option<Services>,
     pub(super) log: &'a AlertLog,
     /// The first frame of the capture.
     pub(super) first: Moment,
@@ -30,10 +34,11 @@ pub(super) enum Form {
 }
 
 impl Results<'_> {
-    pub(super) fn write(&self, form: Form, out: &mut impl Write) -> io::Result<()> {
+    /// Writes all but the flows, which were written when they ended.
+    pub(super) fn write(&self, form: Form, json: JsonObject, out: &mut impl Write) -> io::Result<()> {
         match form {
             Form::Text => self.text(out),
-            Form::Json => self.json(out),
+            Form::Json => self.json(json, out),
             Form::Csv => self.csv(out),
         }
     }
@@ -71,6 +76,9 @@ impl Results<'_> {
         if let Some(all) = self.conversations(Report::Hosts) {
             text::hosts(out, all)?;
         }
+        if let Some(services) = &self.services {
+            text::services(out, services)?;
+        }
         if self.selection.has(Report::Alerts) {
             alerts::write_alerts(out, &self.log.alerts(self.first))?;
         }
@@ -80,51 +88,52 @@ impl Results<'_> {
         Ok(())
     }
 
-    fn json(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut document = JsonObject::new(out);
-        document.member("schema", &SCHEMA)?;
-        document.member("capture", &self.capture)?;
+    fn json(&self, mut document: JsonObject, out: &mut impl Write) -> io::Result<()> {
+        document.member(out, "capture", &self.capture)?;
         if self.selection.clients() {
-            document.member("clients", &self.clients)?;
+            document.member(out, "clients", &self.clients)?;
         }
         if let Some(account) = self.account(Report::Protocols) {
             let nodes = account.hierarchy().nodes();
-            document.list("protocols", nodes.into_iter().map(ProtocolRow::from))?;
+            document.list(out, "protocols", nodes.into_iter().map(ProtocolRow::from))?;
         }
         if let Some(intervals) = self.intervals() {
-            document.list("intervals", interval_rows(intervals))?;
+            document.list(out, "intervals", interval_rows(intervals))?;
         }
         if let Some(all) = self.conversations(Report::Conversations) {
-            document.open_list("conversations")?;
+            document.open_list(out, "conversations")?;
             let mut first = true;
             for kind in Kind::ALL {
                 kind.each(all, &mut |conversation| {
                     let row = ConversationRow::new(kind, &conversation, self.first);
-                    document.item(std::mem::replace(&mut first, false), &row)
+                    JsonObject::item(out, std::mem::replace(&mut first, false), &row)
                 })?;
             }
-            document.close_list()?;
+            JsonObject::close_list(out)?;
         }
         if let Some(all) = self.conversations(Report::Pairs) {
-            document.list("pairs", pair_rows(all).into_iter())?;
+            document.list(out, "pairs", PairList::of(all).rows())?;
         }
         if let Some(all) = self.conversations(Report::Hosts) {
-            document.list("hosts", host_rows(all).into_iter())?;
+            document.list(out, "hosts", HostList::of(all).rows())?;
+        }
+        if let Some(services) = &self.services {
+            document.list(out, "services", service_rows(services).into_iter())?;
         }
         if self.selection.has(Report::Events) {
-            document.list("events", self.log.events(self.first).into_iter())?;
+            document.list(out, "events", self.log.events(self.first).into_iter())?;
         }
         if self.selection.has(Report::Alerts) {
-            document.list("alerts", self.log.alerts(self.first).into_iter())?;
+            document.list(out, "alerts", self.log.alerts(self.first).into_iter())?;
         }
         if let Some(rests) = self.account.and_then(Rests::of) {
-            document.member("not_listed", &rests)?;
+            document.member(out, "not_listed", &rests)?;
         }
-        document.end()
+        document.end(out)
     }
 
     fn csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut first = true;
+        let mut first = !self.selection.has(Report::Flows);
         if let Some(account) = self.account(Report::Protocols) {
             text::csv_section(out, &mut first, &["path", "frames", "bytes"])?;
             account.hierarchy().nodes().into_iter().try_for_each(|node| ProtocolRow::from(node).csv(out))?;
@@ -143,11 +152,15 @@ impl Results<'_> {
         }
         if let Some(all) = self.conversations(Report::Pairs) {
             text::csv_section(out, &mut first, &["a", "b", "frames", "bytes"])?;
-            pair_rows(all).iter().try_for_each(|row| row.csv(out))?;
+            PairList::of(all).rows().try_for_each(|row| row.csv(out))?;
         }
         if let Some(all) = self.conversations(Report::Hosts) {
-            text::csv_section(out, &mut first, &crate::report::tables::HostRow::COLUMNS)?;
-            host_rows(all).iter().try_for_each(|row| row.csv(out))?;
+            text::csv_section(out, &mut first, &HostRow::COLUMNS)?;
+            HostList::of(all).rows().try_for_each(|row| row.csv(out))?;
+        }
+        if let Some(services) = &self.services {
+            text::csv_section(out, &mut first, &ServiceRow::COLUMNS)?;
+            service_rows(services).iter().try_for_each(|row| row.csv(out))?;
         }
         if self.selection.clients() {
             text::clients_csv(out, &mut first, &self.clients)?;

@@ -15,10 +15,12 @@ pub(super) enum Report {
     Hosts,
     Alerts,
     Events,
+    Services,
+    Flows,
 }
 
 impl Report {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Summary,
         Self::Clients,
         Self::Windows,
@@ -29,6 +31,8 @@ impl Report {
         Self::Hosts,
         Self::Alerts,
         Self::Events,
+        Self::Services,
+        Self::Flows,
     ];
 
     const fn name(self) -> &'static str {
@@ -43,6 +47,8 @@ impl Report {
             Self::Hosts => "hosts",
             Self::Alerts => "alerts",
             Self::Events => "events",
+            Self::Services => "services",
+            Self::Flows => "flows",
         }
     }
 }
@@ -73,6 +79,11 @@ impl Selection {
 
     pub(super) fn has(&self, report: Report) -> bool {
         self.0.contains(&report)
+    }
+
+    /// Whether nothing else was asked for.
+    pub(super) fn is_only(&self, report: Report) -> bool {
+        self.0.iter().all(|&asked| asked == report)
     }
 
     pub(super) fn has_any(&self, reports: &[Report]) -> bool {
