@@ -30,6 +30,7 @@ test: deps ## everything that must hold before a commit
 	$(CARGO) test --locked
 	$(CARGO) test --locked --no-default-features
 
+-include tests/parity/parity.mk
 -include openwrt/package.mk
 -include model/model.mk
 -include fuzz/fuzz.mk

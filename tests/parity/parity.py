@@ -214,7 +214,7 @@ def main():
         same += not bad
         if lines:
             print(f"{'DIFF' if bad else 'same'}  {capture}")
-            for line in lines[:20]:
+            for line in lines[:60]:
                 print(f"      {line}")
             if len(lines) > 20:
                 print(f"      and {len(lines) - 20} more")
