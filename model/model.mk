@@ -17,7 +17,7 @@ $(MODEL_VENV)/ready: model/train/requirements.txt
 model: $(MODEL_VENV)/ready ## train model/streaming.forest; own captures: OWN=manifest.csv
 	$(CARGO) build --release --locked
 	$(MODEL_VENV)/bin/python model/train/train.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows \
-		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) --out model/streaming.forest --report model/report --card model/MODEL_CARD.md
+		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) --out model/streaming.forest --parity model/parity.json --report model/report --card model/MODEL_CARD.md
 
 accuracy: ## score left-out captures through the binary, write docs/accuracy.md
 	@if [ ! -f $(SHARED)/captures/manifest.csv ]; then \

@@ -36,10 +36,10 @@ def arguments():
     return ask.parse_args()
 
 
-def class_folds(samples):
-    """One kind of use left out wherever it occurs; only negative kinds say something."""
-    kinds = sorted({s.client.family for s in samples if not s.client.positive and s.source not in ("attacks", "iot")})
-    return [evaluate.Fold(kind, lambda s, kind=kind: s.client.family == kind) for kind in kinds]
+def class_folds(samples, public):
+    """One kind of negative use of the public library left out wherever it occurs, in our own recordings too."""
+    kinds = sorted({s.client.kind for s in samples if s.recording.path.is_relative_to(public) and not s.client.positive and s.source not in ("attacks", "iot")})
+    return [evaluate.Fold(kind, lambda s, kind=kind: kind in (s.client.kind, s.client.family)) for kind in kinds]
 
 
 class Judge:
@@ -117,7 +117,7 @@ def main():
         own, every = dataset.load(recordings, extractor, tell)
         judge = Judge(ask, extractor, own, every, tell)
         report = {}
-        for protocol, folds in (("groups", evaluate.group_folds(own)), ("sources", evaluate.source_folds(own)), ("classes", class_folds(own))):
+        for protocol, folds in (("groups", evaluate.group_folds(own)), ("sources", evaluate.source_folds(own)), ("classes", class_folds(own, pathlib.Path(ask.manifest[0]).parent))):
             lines = judge.run(protocol, folds)
             if protocol == "groups":
                 for recording in (r for r in recordings if r.source == "attacks"):

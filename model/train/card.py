@@ -59,7 +59,7 @@ def write(place, data, own, results, ranks):
     members = ", ".join(f"{n} {kind} trees on {columns} features" for kind, n, columns in recipe.FOREST["members"])
     parts = [HEAD, f"**Artefact.** {size}. {members}; at most {recipe.FOREST['leaves']} leaves and depth {recipe.FOREST['depth']}, "
              f"{recipe.FOREST['cuts']} bins per feature before training.\n", "## Trained on\n", *training_table(own), ""]
-    titles = {"groups": "Each group left out", "sources": "Each source left out as a whole", "families": "Each family of our laboratory left out"}
+    titles = {"groups": "Each group left out", "sources": "Each source left out as a whole"}
     for kind, rows in results.items():
         parts += [f"## {titles[kind]}\n", *positive_table(rows), "", *negative_table(rows), ""]
     parts += ["## What it looks at\n", "Ten most used features (share of impurity decrease): "

@@ -2,8 +2,8 @@
 
 * A row is used if its window carried evidence (the session layer asks about no other) and at least 90 % of the window inside the
   capture has one label.
-* Rows of one kind of use and place form a *stratum*; strata count by the square root of their size and the two labels count
-  the same, so that neither 200 captures of one laboratory nor a single odd one decide.
+* Rows of one kind of use and place form a *stratum*; strata count by the square root of their size, sources by the
+  square root of their strata and the two labels the same, so that neither 200 captures of one laboratory nor a single odd one decide.
 """
 import collections
 
@@ -65,8 +65,6 @@ def load(recordings, extractor, tell=lambda text: None):
         shifts = (0,) if recording.duration_s > LONG_S or recording.anyone else SHIFTS
         for shift in shifts:
             found = extractor.rows(recording, shift)
-            if found is None:
-                continue
             for address, client in recording.clients.items():
                 for name in (found if not address else [address]):
                     if name not in found:
@@ -101,10 +99,14 @@ def matrix(samples, names, evidence_bytes, seed=0):
 
 
 def weights(y, strata):
-    out = np.zeros(len(y))
+    """Square roots twice: of a stratum's size within its source, and of a source's sum within its label."""
+    out, sources = np.zeros(len(y)), np.array([stratum.split("/")[0] for stratum in strata])
     for label in (0, 1):
         for stratum, size in collections.Counter(strata[y == label].tolist()).items():
             out[(y == label) & (strata == stratum)] = size ** -0.5
+        for source in np.unique(sources[y == label]):
+            here = (y == label) & (sources == source)
+            out[here] /= out[here].sum() ** 0.5
         if (y == label).any():
             out[y == label] /= out[y == label].sum()
     return out * len(y) / 2

@@ -12,12 +12,12 @@ TRANSPORT = ("udp_share", "udp_share_60")
 FOREST = {
     "cuts": 96,
     "leaf": 3,
-    "leaves": 128,
-    "depth": 16,
-    "members": [("extra", 40, "all"), ("random", 40, "all")],
+    "leaves": 360,
+    "depth": 20,
+    "members": [("extra", 15, "all"), ("random", 15, "all")],
 }
 
-SETTINGS = Settings(bias=-0.3)
+SETTINGS = Settings(bias=-0.25, on=(4.5, 3.5, 2.5))
 
 
 def columns_of(names):

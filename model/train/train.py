@@ -3,7 +3,7 @@
     train.py --bin target/release/streamguard --manifest MANIFEST... --out model/streaming.forest --report model/report --card model/MODEL_CARD.md
 
 Rows come from `streamguard features` and are cached in --cache, so a second run, or one that was broken off, goes on where the first
-stopped. `--no-folds` only fits and exports (for trying things); `--leave GROUP` fits without a group (used by accuracy.py).
+stopped. `--no-folds` only fits and exports (for trying things).
 """
 import argparse
 import json
@@ -14,9 +14,10 @@ import time
 import card
 import dataset
 import evaluate
+import parity
 import plots
 import recipe
-from artifact import BUDGET_BYTES, pack
+from artifact import BUDGET_BYTES, fnv1a, pack
 from extract import ExtractError, Extractor
 from forest import flatten, grow
 from manifest import read_manifest
@@ -39,6 +40,7 @@ def arguments():
     ask.add_argument("--out", type=pathlib.Path, required=True)
     ask.add_argument("--cache", type=pathlib.Path, required=True)
     ask.add_argument("--report", type=pathlib.Path)
+    ask.add_argument("--parity", type=pathlib.Path, help="where to write what tests/parity.rs compares with")
     ask.add_argument("--card", type=pathlib.Path)
     ask.add_argument("--seed", type=int, default=recipe.SEED)
     ask.add_argument("--no-folds", action="store_true")
@@ -76,10 +78,15 @@ def main():
         return 2
     names, params = extractor.names, recipe.SETTINGS.params()
     trained, flat, rows = fit(every, names, ask.seed)
+    wrong, apart = parity.mismatches(trained, flat, parity.rows(flat.cuts))
+    if wrong or apart > 1 / 256:
+        print(f"train: {wrong} leaves differ from scikit-learn's, scores by up to {apart:.5f}", file=sys.stderr)
+        return 2
+    tell(f"parity: {parity.ROWS} rows at thresholds, no leaf differs, scores within {apart:.5f}")
     summary = {"training": contents(own, rows), "seed": ask.seed}
     results = {}
     if not ask.no_folds:
-        for kind, folds in (("groups", evaluate.group_folds(own)), ("sources", evaluate.source_folds(own)), ("families", evaluate.family_folds(own))):
+        for kind, folds in (("groups", evaluate.group_folds(own)), ("sources", evaluate.source_folds(own))):
             results[kind] = evaluate.left_out(folds, own, every, names, recipe.FOREST, recipe.SETTINGS,
                                               recipe.columns_of(names), ask.seed, tell)
         summary["left_out"] = evaluate.summary(results["groups"])
@@ -88,6 +95,8 @@ def main():
         print(f"train: {len(data)} bytes, budget {BUDGET_BYTES}", file=sys.stderr)
         return 2
     ask.out.write_bytes(data)
+    if ask.parity:
+        ask.parity.write_text(json.dumps(parity.expected(flat, fnv1a(data[:-8])), indent=1) + "\n")
     tell(f"{ask.out}: {len(data)} bytes, {len(flat.roots)} trees, {len(flat.nodes)} nodes, depth {flat.depth}")
     if results and ask.report:
         ranks = plots.draw(results["groups"], trained, names, recipe.SETTINGS.evidence_bytes, ask.report)
