@@ -16,7 +16,7 @@ $(MODEL_VENV)/ready: model/train/requirements.txt
 
 model: $(MODEL_VENV)/ready ## train model/streaming.forest; own captures: OWN=manifest.csv
 	$(CARGO) build --release --locked
-	$(MODEL_VENV)/bin/python model/train/train.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows \
+	$(MODEL_VENV)/bin/python model/train/train.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows --work $(MODEL_WORK)/folds \
 		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) --out model/streaming.forest --parity model/parity.json --report model/report --card model/MODEL_CARD.md
 
 accuracy: ## score left-out captures through the binary, write docs/accuracy.md
@@ -27,7 +27,7 @@ accuracy: ## score left-out captures through the binary, write docs/accuracy.md
 .PHONY: accuracy-run
 accuracy-run: $(MODEL_VENV)/ready
 	$(CARGO) build --release --locked
-	$(MODEL_VENV)/bin/python model/train/accuracy.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows --work $(MODEL_WORK)/accuracy \
+	$(MODEL_VENV)/bin/python model/train/accuracy.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows --work $(MODEL_WORK)/folds \
 		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) --scorer $(SHARED)/tools/score_watch_time.py --out docs/accuracy.md
 
 model-test: $(MODEL_VENV)/ready ## unit tests of the trainer

@@ -6,7 +6,6 @@ written as an artefact and given to `streamguard analyze --model`. Models and pr
 """
 import argparse
 import collections
-import hashlib
 import json
 import pathlib
 import subprocess
@@ -16,9 +15,7 @@ import dataset
 import evaluate
 import recipe
 import tables
-from artifact import pack
-from extract import ExtractError, Extractor
-from forest import flatten, grow
+from extract import ExtractError, Extractor, run
 from manifest import read_manifest
 from train import teller
 
@@ -39,41 +36,27 @@ def arguments():
 def class_folds(samples, public):
     """One kind of negative use of the public library left out wherever it occurs, in our own recordings too."""
     kinds = sorted({s.client.kind for s in samples if s.recording.path.is_relative_to(public) and not s.client.positive and s.source not in ("attacks", "iot")})
-    return [evaluate.Fold(kind, lambda s, kind=kind: kind in (s.client.kind, s.client.family)) for kind in kinds]
+    return [evaluate.Fold(f"class {kind}", lambda s, kind=kind: kind in (s.client.kind, s.client.family)) for kind in kinds]
 
 
 class Judge:
     """Trains a fold's model and asks the program with it."""
 
     def __init__(self, ask, extractor, own, every, tell):
-        self.ask, self.extractor, self.own, self.every, self.tell = ask, extractor, own, every, tell
-        ask.work.mkdir(parents=True, exist_ok=True)
-        self.key = hashlib.sha256(repr((recipe.FOREST, recipe.SETTINGS, ask.seed, extractor.schema_hash, sorted(
-            {s.recording.file for s in own}), [p.stat().st_size for p in sorted(pathlib.Path(__file__).parent.glob("*.py"))])).encode()).hexdigest()[:12]
-
-    def model(self, protocol, fold):
-        place = self.ask.work / f"{self.key}-{protocol}-{fold.name.replace('/', '_').replace(' ', '_')}.forest"
-        if not place.exists():
-            names = self.extractor.names
-            kept = [s for s in self.every if not fold.left_out(s)]
-            x, y, w = dataset.matrix(kept, names, recipe.SETTINGS.evidence_bytes, self.ask.seed)
-            flat = flatten(grow(x, y, w, recipe.FOREST, recipe.columns_of(names), self.ask.seed))
-            place.write_bytes(pack(flat, self.extractor.schema_hash, recipe.SETTINGS.params(), {"left_out": fold.name}))
-        return place
+        self.ask, self.own, self.tell = ask, own, tell
+        self.models = evaluate.FoldModels(ask.work, extractor, every, ask.seed)
 
     def analyze(self, recording, model):
         """(watch_s, windows) by client address."""
-        command = [self.ask.bin, "analyze", str(recording.path), "--identify", "ip", "--report", "clients,windows", "--json", "--model", str(model)]
+        arguments = ["analyze", "--identify", "ip", "--report", "clients,windows", "--json", "--model", str(model)]
         for prefix in recording.lan():
-            command += ["--lan", prefix]
-        done = subprocess.run(command, capture_output=True, check=False)
-        if done.returncode:
-            raise ExtractError(f"{recording.file}: exit {done.returncode}: {done.stderr.decode(errors='replace')[-200:]}")
+            arguments += ["--lan", prefix]
+        said = run(self.ask.bin, arguments, recording.path)
         found = {}
-        for client in json.loads(done.stdout)["clients"]:
-            said = (client["watch_s"], [{"start_s": w["start_s"], "streaming": bool(w["streaming"])} for w in client.get("windows") or []])
+        for client in json.loads(said)["clients"]:
+            counted = (client["watch_s"], [{"start_s": w["start_s"], "streaming": bool(w["streaming"])} for w in client.get("windows") or []])
             for address in [client["client"], *(client.get("addresses") or [])]:
-                found.setdefault(address, said)
+                found.setdefault(address, counted)
         return found
 
     def run(self, protocol, folds):
@@ -84,7 +67,7 @@ class Judge:
             by_recording = collections.defaultdict(list)
             for sample in left:
                 by_recording[sample.recording.file].append(sample)
-            model = self.model(protocol, fold)
+            model = self.models.place(fold)
             for samples in by_recording.values():
                 recording = samples[0].recording
                 said = self.analyze(recording, model)

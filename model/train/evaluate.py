@@ -5,10 +5,14 @@ session gives false minutes per hour. docs/accuracy.md repeats this through the 
 """
 import collections
 import dataclasses
+import hashlib
 import math
+import pathlib
 
 import numpy as np
 
+import recipe
+from artifact import pack, unpack
 from dataset import matrix
 from extract import WINDOW_S
 from forest import flatten, grow
@@ -23,7 +27,7 @@ class Fold:
 
 
 def group_folds(samples):
-    """Every group of every source in turn. Our own laboratory is left out by recording here, by family elsewhere."""
+    """Every group of every source in turn; of our own laboratory, every recording."""
     names = sorted({s.group for s in samples if s.source not in ("attacks", "protocols")})
     return [Fold(name, lambda s, name=name: s.group == name) for name in names]
 
@@ -31,12 +35,6 @@ def group_folds(samples):
 def source_folds(samples):
     names = sorted({s.source for s in samples if s.source not in ("attacks", "protocols")})
     return [Fold(f"source {name}", lambda s, name=name: s.source == name) for name in names]
-
-
-def family_folds(samples, source="lab"):
-    """Every family of our own laboratory in turn, in all its recordings."""
-    names = sorted({s.client.family for s in samples if s.source == source})
-    return [Fold(f"{source} family {name}", lambda s, name=name: s.source == source and s.client.family == name) for name in names]
 
 
 @dataclasses.dataclass
@@ -88,14 +86,37 @@ def over_counts(client, start, on):
     return out
 
 
-def left_out(folds, own, every, names, recipe, settings, columns_of, seed, tell=lambda text: None):
+class FoldModels:
+    """Artefacts of models that did not see a fold, kept in `work`: whatever was broken off goes on where it stopped."""
+
+    def __init__(self, work, extractor, every, seed):
+        self.work, self.extractor, self.every, self.seed = pathlib.Path(work), extractor, every, seed
+        self.work.mkdir(parents=True, exist_ok=True)
+        here = pathlib.Path(__file__).parent
+        of = (recipe.FOREST, recipe.SETTINGS, seed, extractor.schema_hash, sorted({s.recording.file for s in every}),
+              [hashlib.sha256((here / name).read_bytes()).hexdigest() for name in ("dataset.py", "forest.py")])
+        self.key = hashlib.sha256(repr(of).encode()).hexdigest()[:12]
+
+    def place(self, fold):
+        """Where the artefact of this fold is, made if it is not there."""
+        place = self.work / f"{self.key}-{fold.name.replace('/', '_').replace(' ', '_')}.forest"
+        if not place.exists():
+            names = self.extractor.names
+            x, y, w = matrix([s for s in self.every if not fold.left_out(s)], names, recipe.SETTINGS.evidence_bytes, self.seed)
+            flat = flatten(grow(x, y, w, recipe.FOREST, recipe.columns_of(names), self.seed))
+            temporary = place.with_suffix(".tmp")
+            temporary.write_bytes(pack(flat, self.extractor.schema_hash, recipe.SETTINGS.params(), {"left_out": fold.name}))
+            temporary.replace(place)
+        return place
+
+
+def left_out(folds, own, models, tell=lambda text: None):
     """Results of every session by the model of its fold."""
-    results = []
+    results, names, params = [], models.extractor.names, recipe.SETTINGS.params()
     for i, fold in enumerate(folds):
-        x, y, w = matrix([s for s in every if not fold.left_out(s)], names, settings.evidence_bytes, seed)
-        flat = flatten(grow(x, y, w, recipe, columns_of, seed))
-        results += [judge(fold.name, s, flat, settings.params(), names) for s in own if fold.left_out(s)]
-        tell(f"fold {i + 1}/{len(folds)} {fold.name}: {len(y)} rows")
+        flat = unpack(models.place(fold).read_bytes())[0]
+        results += [judge(fold.name, s, flat, params, names) for s in own if fold.left_out(s)]
+        tell(f"fold {i + 1}/{len(folds)} {fold.name}")
     return results
 
 

@@ -40,6 +40,21 @@ def parsed(text, names):
             for client, rows in found.items()}
 
 
+def run(binary, arguments, capture=None):
+    """What streamguard printed. A .zst capture is unpacked by zstd into its standard input, however large its window."""
+    packed = capture if capture and capture.suffix == ".zst" else None
+    unpack = subprocess.Popen(["zstd", "-dcq", "--long=27", str(packed)], stdout=subprocess.PIPE) if packed else None
+    tail = ["--", "-" if packed else str(capture)] if capture else []
+    done = subprocess.run([str(binary), *arguments, *tail], stdin=unpack.stdout if unpack else subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False)
+    if unpack:
+        unpack.stdout.close()
+        unpack.wait()
+    if done.returncode:
+        raise ExtractError(f"{capture or ' '.join(arguments)}: exit {done.returncode}: {done.stderr.decode(errors='replace').strip()[-300:]}")
+    return done.stdout.decode()
+
+
 class Extractor:
     """Runs one build of streamguard; `cache` holds what it said, keyed by capture, shift and schema."""
 
@@ -56,17 +71,8 @@ class Extractor:
             raise ExtractError("model --schema does not end with the hash")
         return [words[0] for words in features], int(last[1], 16)
 
-    def run(self, arguments, packed=None):
-        """What it printed; `packed` is unpacked by zstd into its standard input, however large."""
-        unpack = subprocess.Popen(["zstd", "-dcq", "--long=27", str(packed)], stdout=subprocess.PIPE) if packed else None
-        done = subprocess.run([self.binary, *arguments], stdin=unpack.stdout if unpack else subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, check=False)
-        if unpack:
-            unpack.stdout.close()
-            unpack.wait()
-        if done.returncode:
-            raise ExtractError(f"{' '.join(arguments)}: exit {done.returncode}: {done.stderr.decode(errors='replace').strip()[-300:]}")
-        return done.stdout.decode()
+    def run(self, arguments):
+        return run(self.binary, arguments)
 
     def key(self, recording, shift):
         stat = recording.path.stat()
@@ -92,5 +98,4 @@ class Extractor:
         arguments = ["features", "--identify", "ip", "--phase", str(shift)]
         for prefix in recording.lan():
             arguments += ["--lan", prefix]
-        packed = recording.path if recording.path.suffix == ".zst" else None
-        return parsed(self.run([*arguments, "--", "-" if packed else str(recording.path)], packed), self.names)
+        return parsed(run(self.binary, arguments, recording.path), self.names)

@@ -2,8 +2,8 @@
 
     train.py --bin target/release/streamguard --manifest MANIFEST... --out model/streaming.forest --report model/report --card model/MODEL_CARD.md
 
-Rows come from `streamguard features` and are cached in --cache, so a second run, or one that was broken off, goes on where the first
-stopped. `--no-folds` only fits and exports (for trying things).
+Rows come from `streamguard features` and are cached in --cache and models of folds in --work, so a second run, or one that was broken off, goes
+on where the first stopped. `--no-folds` only fits and exports (for trying things).
 """
 import argparse
 import json
@@ -39,6 +39,7 @@ def arguments():
     ask.add_argument("--manifest", action="append", required=True)
     ask.add_argument("--out", type=pathlib.Path, required=True)
     ask.add_argument("--cache", type=pathlib.Path, required=True)
+    ask.add_argument("--work", type=pathlib.Path, help="where models of folds are kept")
     ask.add_argument("--report", type=pathlib.Path)
     ask.add_argument("--parity", type=pathlib.Path, help="where to write what tests/parity.rs compares with")
     ask.add_argument("--card", type=pathlib.Path)
@@ -87,8 +88,7 @@ def main():
     results = {}
     if not ask.no_folds:
         for kind, folds in (("groups", evaluate.group_folds(own)), ("sources", evaluate.source_folds(own))):
-            results[kind] = evaluate.left_out(folds, own, every, names, recipe.FOREST, recipe.SETTINGS,
-                                              recipe.columns_of(names), ask.seed, tell)
+            results[kind] = evaluate.left_out(folds, own, evaluate.FoldModels(ask.work, extractor, every, ask.seed), tell)
         summary["left_out"] = evaluate.summary(results["groups"])
     data = pack(flat, extractor.schema_hash, params, summary)
     if len(data) > BUDGET_BYTES:
