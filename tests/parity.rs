@@ -2,18 +2,14 @@
 //!
 //! Rows are drawn, not stored: `model/train/parity.py` describes how. `model/parity.json` holds what Python found.
 
-use std::path::Path;
-
 use streamguard::classify::{Artifact, fnv1a};
 use streamguard::features::schema_hash;
 
 /// Bytes before the cut points.
 const HEADER_BYTES: usize = 36;
 
-fn shipped(name: &str) -> Vec<u8> {
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("model").join(name);
-    std::fs::read(&place).unwrap_or_else(|error| panic!("{}: {error}", place.display()))
-}
+const ARTEFACT: &[u8] = include_bytes!("../model/streaming.forest");
+const EXPECTED: &[u8] = include_bytes!("../model/parity.json");
 
 /// The cut points, read straight from the file's layout so that the loader is under test too.
 fn cut_points(artifact: &[u8]) -> Vec<Vec<i32>> {
@@ -52,13 +48,11 @@ fn draw(cuts: &[Vec<i32>], state: &mut u64) -> Vec<i32> {
 
 #[test]
 fn every_score_at_a_threshold_is_pythons() {
-    let bytes = shipped("streaming.forest");
-    let artifact = Artifact::from_bytes(&bytes, schema_hash()).expect("the shipped artefact loads");
-    let expected: serde_json::Value =
-        serde_json::from_slice(&shipped("parity.json")).expect("parity.json is JSON");
+    let artifact = Artifact::from_bytes(ARTEFACT, schema_hash()).expect("the shipped artefact loads");
+    let expected: serde_json::Value = serde_json::from_slice(EXPECTED).expect("parity.json is JSON");
     assert_eq!(expected["model"], format!("{:016x}", artifact.fingerprint), "make model writes both files");
 
-    let cuts = cut_points(&bytes);
+    let cuts = cut_points(ARTEFACT);
     let mut state = expected["seed"].as_u64().unwrap_or_default();
     let rows = expected["rows"].as_u64().unwrap_or_default();
     let scores: Vec<u16> = (0..rows).map(|_| artifact.forest.predict(&draw(&cuts, &mut state)).0).collect();

@@ -99,14 +99,14 @@ def main():
         recordings = [r for path in ask.manifest for r in read_manifest(path)]
         own, every = dataset.load(recordings, extractor, tell)
         judge = Judge(ask, extractor, own, every, tell)
-        report = {}
-        for protocol, folds in (("groups", evaluate.group_folds(own)), ("sources", evaluate.source_folds(own)), ("classes", class_folds(own, pathlib.Path(ask.manifest[0]).parent))):
+        report, public = {}, pathlib.Path(ask.manifest[0]).parent
+        for protocol, folds in (("groups", evaluate.group_folds(own)), ("sources", evaluate.source_folds(own)), ("classes", class_folds(own, public))):
             lines = judge.run(protocol, folds)
             if protocol == "groups":
                 for recording in (r for r in recordings if r.source == "attacks"):
                     said = judge.analyze(recording, ask.shipped)
                     lines[recording.path.parents[recording.file.count("/")]] += predictions(recording, [], said)
-            report[protocol] = {str(root): scored(ask, root, rows, f"{protocol}-{i}") for i, (root, rows) in enumerate(sorted(lines.items()))}
+            report[protocol] = {str(root): scored(ask, root, rows, f"{protocol}-{i}") for i, (root, rows) in enumerate(sorted(lines.items(), key=lambda item: (item[0] != public, item[0])))}
             report[protocol + " lines"] = {(line["file"], line["client"]): line["watch_s"] for rows in lines.values() for line in rows}
     except (ExtractError, OSError, subprocess.CalledProcessError) as problem:
         print(f"accuracy: {problem}", file=sys.stderr)
