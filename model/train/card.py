@@ -1,4 +1,5 @@
 """MODEL_CARD.md: what the shipped artefact is, what it was trained on, what it cannot do. Generated; the numbers are of left-out data."""
+import dataset
 import evaluate
 import recipe
 from artifact import fnv1a
@@ -45,7 +46,7 @@ def negative_table(results):
 
 def training_table(own):
     rows = {}
-    for s in own:
+    for s in (s for s in own if s.source not in dataset.NOT_TRAINED):
         row = rows.setdefault((s.source, s.client.kind), [0, 0.0, 0.0])
         row[0] += 1
         row[1] += s.client.watched_s / 3600

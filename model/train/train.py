@@ -58,7 +58,7 @@ def fit(samples, names, seed):
 def contents(own, rows):
     """What the artefact says of its training: hours by source, no paths and no dates."""
     by_source = {}
-    for sample in own:
+    for sample in (s for s in own if s.source not in dataset.NOT_TRAINED):
         entry = by_source.setdefault(sample.source, {"clients": 0, "watched_h": 0.0, "other_h": 0.0})
         entry["clients"] += 1
         entry["watched_h"] += sample.client.watched_s / 3600
