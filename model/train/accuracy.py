@@ -61,9 +61,11 @@ class Judge:
 
     def run(self, protocol, folds):
         """Prediction lines by manifest place: one line for each labelled client that a fold leaves out."""
-        lines = collections.defaultdict(list)
+        lines, done = collections.defaultdict(list), set()
         for i, fold in enumerate(folds):
-            left = [s for s in self.own if fold.left_out(s)]
+            # A client of two kinds is scored by the first fold that leaves it out.
+            left = [s for s in self.own if fold.left_out(s) and (s.recording.path, s.client.address) not in done]
+            done.update((s.recording.path, s.client.address) for s in left)
             by_recording = collections.defaultdict(list)
             for sample in left:
                 by_recording[sample.recording.file].append(sample)

@@ -40,7 +40,7 @@ def table(head, rows):
 
 def positive_rows(scores):
     rows = []
-    for x in (x for score in scores for x in score["positive"] if x["source"] != "ALL"):
+    for x in (x for score in scores for x in score["positive"] if not x["source"].startswith("ALL")):
         ci = x["error_ci95_pct"]
         within = x["within_10_ci95_pct"]
         over = x["over_per_stop_s"]
@@ -130,8 +130,16 @@ def targets(scores):
     return table(("goal", "reach", "aim", "here"), [(*t, r) for t, r in zip(PUBLIC_TARGETS, reached)])
 
 
+def named(by_root):
+    """The scores, those of our own recordings with the recording's name."""
+    for i, (root, score) in enumerate(by_root.items()):
+        for x in [*score["positive"], *score["negative"]] if i else []:
+            x["source"] = f"{x['source']} {root.rstrip('/').split('/')[-1]}"
+    return list(by_root.values())
+
+
 def document(report, own, names, shipped):
-    groups, sources, classes = (list(report[k].values()) for k in ("groups", "sources", "classes"))
+    groups, sources, classes = (named(report[k]) for k in ("groups", "sources", "classes"))
     settings = f"`model/train/recipe.py`: {recipe.FOREST}, {recipe.SETTINGS}"
     lines = [HEAD.format(settings=settings, size=len(shipped), fingerprint=f"{fnv1a(shipped[:-8]):016x}")]
     lines += ["## Goals\n", *targets(groups)]
