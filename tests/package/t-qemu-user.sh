@@ -41,7 +41,7 @@ assert got == (int(sys.argv[2]), int(sys.argv[3])), got' "$work/$file.$target" "
 		sed "s,$work/[a-z-]*\.pcap,FILE,g" "$work/$file.$target" >"$work/story"
 		first=$work/first.${file%%[-.]*}
 		[ -f "$first" ] || cp "$work/story" "$first"
-		ok "$target: $file is judged as by the first target" cmp "$first" "$work/story"
+		ok "$target: $file is judged as by the first target (were all built from the same sources?)" cmp "$first" "$work/story"
 	done <"$work/totals"
 	ok "$target refuses a file that is no capture" no run "$target" analyze "$root/Cargo.toml"
 done
