@@ -160,7 +160,9 @@ fn a_resolver_that_answers_to_many_ports_is_no_scanner() {
 fn a_flood_of_random_sources_is_one_alert_that_names_the_neighbour_behind_it() {
     let mut street = Street::new(Settings::default());
     // The flooder has an address of its own.
-    street.syn(0, (ATTACKER, 1_025), ([192, 168, 1, 1], 80));
+    for port in [1_025, 1_026] {
+        street.syn(0, (ATTACKER, port), ([192, 168, 1, 1], 80));
+    }
     for packet in 0..40_000_u32 {
         let [a, b, c, d] = crate::net::mix(packet.into()).to_le_bytes()[..4].try_into().unwrap();
         street.syn(
@@ -170,6 +172,16 @@ fn a_flood_of_random_sources_is_one_alert_that_names_the_neighbour_behind_it() {
         );
     }
     assert_eq!(street.finish(), [(Kind::SynFlood, by(ATTACKER))]);
+}
+
+#[test]
+fn who_forges_every_source_and_has_none_of_its_own_is_not_named() {
+    let mut street = Street::new(Settings::default());
+    for packet in 0..40_000_u32 {
+        let [b, c, ..] = crate::net::mix(packet.into()).to_le_bytes();
+        street.syn(u64::from(packet) / 4, ([10, b, c, packet as u8], 1_024), (VICTIM, 80));
+    }
+    assert_eq!(street.finish(), [(Kind::SynFlood, Party::Addr(crate::net::Addr::UNSPECIFIED))]);
 }
 
 #[test]

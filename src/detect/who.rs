@@ -19,8 +19,10 @@ pub(super) const MAX_DEVICES: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner {
     pub(super) mac: MacAddr,
-    /// The site-local address it used first.
+    /// The site-local address it claimed first, or used twice in a row: forged ones change.
     pub(super) addr: Option<Addr>,
+    /// The one it used last, until it has one of its own.
+    heard: Addr,
     /// Flows to foreign addresses that were sent through it.
     routed: u32,
     pub(super) last: Moment,
@@ -50,7 +52,7 @@ impl Bindings {
         }
         let found = self.owners.iter().position(|owner| owner.mac == mac);
         self.recent = found.unwrap_or_else(|| {
-            let owner = Owner { mac, addr: None, routed: 0, last: at };
+            let owner = Owner { mac, addr: None, heard: Addr::UNSPECIFIED, routed: 0, last: at };
             if self.owners.len() < MAX_DEVICES {
                 self.owners.push(owner);
                 return self.owners.len() - 1;
@@ -68,8 +70,9 @@ impl Bindings {
             let index = self.index(ether.src, at);
             let owner = &mut self.owners[index];
             owner.last = at;
-            if src.is_private() {
-                owner.addr = owner.addr.or(Some(src));
+            if src.is_private() && owner.addr.is_none() {
+                owner.addr = (owner.heard == src).then_some(src);
+                owner.heard = src;
             }
         }
         if is_host(ether.dst) && !dst.is_special() && !dst.is_private() {
