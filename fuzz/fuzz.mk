@@ -10,7 +10,7 @@ fuzz-smoke: fuzz-seeds ## each fuzz target for FUZZ_SECONDS (60)
 		echo "fuzz: $$target"; \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none $$target \
 			$$( [ -d fuzz/corpus/$$target ] && echo fuzz/corpus/$$target ) \
-			-- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 -timeout=10 -max_len=65536; \
+			-- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=512 -timeout=10 -max_len=131072; \
 	done
 
 # Seeds come from the fixtures, so that no corpus needs to be kept.

@@ -54,3 +54,9 @@ files["gz"] = gzip.compress(files["us-le"], mtime=0)
 files["gz-ng"] = gzip.compress(files["ng-le"], mtime=0)
 for name, data in files.items():
     (corpus / "capture_file" / name).write_bytes(data)
+
+# A trained artefact without its checksum, and one with little in it.
+whole = pathlib.Path("model/streaming.forest").read_bytes()[:-8]
+(corpus / "artifact").mkdir(parents=True, exist_ok=True)
+(corpus / "artifact" / "embedded").write_bytes(whole)
+(corpus / "artifact" / "head").write_bytes(whole[:4096])
