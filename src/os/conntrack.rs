@@ -312,8 +312,15 @@ mod tests {
         let flows: Vec<(UdpSocket, &str)> =
             ends.map(|(near, far)| (UdpSocket::bind(near).unwrap(), far)).collect();
         let mut conntrack = Conntrack::open().unwrap();
-        // A fresh rule takes the kernel a moment to begin tracking.
+        // A fresh rule takes the kernel a moment to begin tracking; one that never does is a kernel to skip.
+        let mut tries = 0;
         while servers_left(&mut conntrack).len() < flows.len() {
+            tries += 1;
+            if tries > 1_000 {
+                eprintln!("skipped: this kernel does not track the test's flows");
+                return None;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
             flows.iter().for_each(|(socket, far)| assert_eq!(socket.send_to(b"x", far).unwrap(), 1));
         }
         Some((conntrack, flows.into_iter().map(|(socket, _)| socket).collect()))
