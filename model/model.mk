@@ -4,6 +4,9 @@ MODEL_WORK := model/work
 MODEL_BIN ?= $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/release/streamguard
 # Your own captures: make model OWN="path/to/manifest.csv ..." (format: docs/features.md)
 OWN ?=
+# Where the result goes. The artefact that ships was trained on laboratory recordings besides, which the repository does
+# not hold yet (docs/lab.md says how to record such); so what is trained here does not replace it unless you say so.
+MODEL_OUT ?= build/model
 MODEL_MANIFESTS = $(wildcard $(SHARED)/captures/manifest.csv) $(wildcard model/corpus/*/manifest.csv) $(OWN)
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -14,10 +17,12 @@ $(MODEL_VENV)/ready: model/train/requirements.txt
 	$(MODEL_VENV)/bin/pip install --quiet --disable-pip-version-check -r model/train/requirements.txt
 	touch $@
 
-model: $(MODEL_VENV)/ready ## train model/streaming.forest; own captures: OWN=manifest.csv
+model: $(MODEL_VENV)/ready ## train build/model/streaming.forest; own captures: OWN=manifest.csv
+	mkdir -p $(MODEL_OUT)/report
 	$(CARGO) build --release --locked
 	$(MODEL_VENV)/bin/python model/train/train.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows --work $(MODEL_WORK)/folds \
-		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) --out model/streaming.forest --parity model/parity.json --report model/report --card model/MODEL_CARD.md
+		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) \
+		--out $(MODEL_OUT)/streaming.forest --parity $(MODEL_OUT)/parity.json --report $(MODEL_OUT)/report --card $(MODEL_OUT)/MODEL_CARD.md
 
 accuracy: ## score left-out captures through the binary, write docs/accuracy.md
 	@if [ ! -f $(SHARED)/captures/manifest.csv ]; then \
