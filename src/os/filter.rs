@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::dissect::LinkType;
-use crate::dissect::bpf::{Instruction, Program};
+#[cfg(feature = "os")]
+use crate::dissect::bpf::Instruction;
+use crate::dissect::bpf::Program;
 
 /// Why an expression is no filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
