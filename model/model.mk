@@ -4,8 +4,7 @@ MODEL_WORK := model/work
 MODEL_BIN ?= $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/release/streamguard
 # Your own captures: make model OWN="path/to/manifest.csv ..." (format: docs/features.md)
 OWN ?=
-# Where the result goes. The artefact that ships was trained on laboratory recordings besides, which the repository does
-# not hold yet (docs/lab.md says how to record such); so what is trained here does not replace it unless you say so.
+# Where the result goes. It does not replace the artefact that ships unless you say so: compare first (make accuracy).
 MODEL_OUT ?= build/model
 MODEL_MANIFESTS = $(wildcard $(SHARED)/captures/manifest.csv) $(wildcard model/corpus/*/manifest.csv) $(OWN)
 export PYTHONDONTWRITEBYTECODE := 1
