@@ -1,7 +1,7 @@
 //! What each client did, in slices of ten seconds.
 //!
 //! Windows are aligned to the epoch, in packet time. Every packet is folded into counters of its client at once
-//! and forgotten: a client's state has a fixed size ([`Client`], about 3 KiB) whatever it does. The state keeps one
+//! and forgotten: a client's state has a fixed size ([`Client`], under 4 KiB) whatever it does. The state keeps one
 //! bin of received bytes per second for two minutes, and per window the sums from which every feature can be
 //! computed; nothing else looks back.
 //!

@@ -95,3 +95,8 @@ fn more_servers_than_the_table_holds_keep_the_busiest() {
     assert_eq!(state.servers().len(), MAX_SERVERS);
     assert!(state.sums(0).servers() > 100);
 }
+
+#[test]
+fn a_client_costs_less_than_four_kibibytes() {
+    assert!(Windows::bytes_per_client() < 4_096, "{}", Windows::bytes_per_client());
+}
