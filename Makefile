@@ -27,8 +27,8 @@ lint: ## formatting and clippy, warnings are errors
 
 test: deps ## everything that must hold before a commit
 	$(MAKE) lint
-	$(CARGO) test --locked
-	$(CARGO) test --locked --no-default-features
+	$(CARGO) test --locked --lib --bins --tests
+	$(CARGO) test --locked --no-default-features --lib --tests
 
 -include tests/parity/parity.mk
 -include openwrt/package.mk
