@@ -133,21 +133,23 @@ pub(super) struct Key6 {
     pub(super) transport: Transport,
 }
 
+/// Who sent a packet of key `other` in the conversation `own`; `turned` is `other` seen from its receiver.
+#[inline]
+fn sender_of<K: PartialEq>(own: &K, other: &K, turned: &K) -> Option<Sender> {
+    if own == other {
+        Some(Sender::A)
+    } else if own == turned {
+        Some(Sender::B)
+    } else {
+        None
+    }
+}
+
 impl Key for Key4 {
     #[inline]
     fn sender(&self, other: &Self) -> Option<Sender> {
-        if self == other {
-            Some(Sender::A)
-        } else if self.a == other.b
-            && self.b == other.a
-            && self.a_port == other.b_port
-            && self.b_port == other.a_port
-            && self.transport == other.transport
-        {
-            Some(Sender::B)
-        } else {
-            None
-        }
+        let turned = Self { a: other.b, b: other.a, a_port: other.b_port, b_port: other.a_port, ..*other };
+        sender_of(self, other, &turned)
     }
 
     #[inline]
@@ -161,18 +163,8 @@ impl Key for Key4 {
 impl Key for Key6 {
     #[inline]
     fn sender(&self, other: &Self) -> Option<Sender> {
-        if self == other {
-            Some(Sender::A)
-        } else if self.a == other.b
-            && self.b == other.a
-            && self.a_port == other.b_port
-            && self.b_port == other.a_port
-            && self.transport == other.transport
-        {
-            Some(Sender::B)
-        } else {
-            None
-        }
+        let turned = Self { a: other.b, b: other.a, a_port: other.b_port, b_port: other.a_port, ..*other };
+        sender_of(self, other, &turned)
     }
 
     #[inline]
