@@ -18,6 +18,7 @@ use crate::config::{Config, Finding, Mode, OnStop};
 use crate::engine::house::{self, House, News};
 use crate::engine::{Model, ModelError, NamesFrom};
 use crate::lan::Vantage;
+use crate::methods;
 use crate::net::{ClientId, Prefix};
 use crate::os::clock::{Clock, Step, Trust};
 use crate::os::control::{ControlError, Desk, Refusal};
@@ -36,8 +37,8 @@ use keeper::Keeper;
 
 mod ears;
 mod enforce;
+mod host;
 mod keeper;
-pub mod methods;
 
 /// Between two looks at the clock when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
@@ -422,7 +423,7 @@ impl Daemon {
                 self.desk.answer(&request, Ok(&json!({ "subscribed": true })));
                 continue;
             }
-            match self.serve(&request, now) {
+            match methods::serve(self, &request, now) {
                 Ok(result) => self.desk.answer(&request, Ok(&result)),
                 Err(failure) => {
                     let refusal = Refusal { code: failure.code, message: &failure.message };
@@ -447,9 +448,9 @@ impl Daemon {
         while let Some(signal) = self.signals.take() {
             match signal {
                 Signal::Leave => return Course::Leave,
-                Signal::Reload => self.reload(self.clock.now()),
+                Signal::Reload => self.read_config(self.clock.now()),
                 Signal::Report => {
-                    let report = self.doctor(self.clock.now());
+                    let report = self.report(self.clock.now());
                     log::info!("{report}");
                 }
             }
@@ -458,7 +459,7 @@ impl Daemon {
     }
 
     /// Reads the configuration again; usage, sessions and capture go on.
-    fn reload(&mut self, now: Now) {
+    fn read_config(&mut self, now: Now) {
         let (config, findings) = load_config(self.options.config.as_deref(), Some(self.house.config()));
         for finding in &findings {
             log::warn!("config: {finding}");

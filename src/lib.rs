@@ -19,9 +19,10 @@
 //! config                  UCI text -> settings
 //! engine                  the only module that knows them all
 //! os                      the only module that knows the world: syscalls, clocks, files, C libraries
+//! methods                 what can be asked and done, over sockets, rpcd and HTTP
 //! ```
 //!
-//! Everything but `os` (and the shell above it: `cli`, `daemon`, `main`) takes time and bytes as arguments, so
+//! Everything but `os` (and the shell above it: `methods`, `daemon`, `cli`, `main`) takes time and bytes as arguments, so
 //! that live capture, a file and a test's virtual household drive the very same code: the same bytes give the
 //! same results, bit for bit.
 
@@ -64,6 +65,9 @@ pub mod config;
 pub mod engine;
 
 pub mod os;
+
+#[cfg(feature = "os")]
+pub mod methods;
 
 #[cfg(feature = "os")]
 pub mod daemon;

@@ -7,7 +7,7 @@ use argh::FromArgs;
 use serde_json::{Value, json};
 
 use super::{Failure, shown};
-use crate::daemon::methods;
+use crate::methods::{self, Kind, Method, Param, TABLE};
 use crate::os::control::{Access, Caller, ControlError};
 use crate::os::facts;
 use crate::os::sys;
@@ -467,15 +467,16 @@ pub(super) fn rpc(args: &RpcArgs) -> Result<ExitCode, Failure> {
 
 /// All methods with their parameters; rpcd takes the type from the value: a number or a text.
 fn signatures() -> Value {
-    let mut all = serde_json::Map::new();
-    for (method, params) in methods::READ.iter().chain(&methods::WRITE) {
-        let typed = params.iter().map(|(name, kind)| {
-            let example = if *kind == "int" { json!(1) } else { json!("str") };
-            ((*name).to_owned(), example)
-        });
-        all.insert((*method).to_owned(), Value::Object(typed.collect()));
-    }
-    Value::Object(all)
+    let typed = |param: &Param| {
+        let example = match param.kind {
+            Kind::Number => json!(1),
+            Kind::Text | Kind::Instant => json!("str"),
+        };
+        (param.name.to_owned(), example)
+    };
+    let signature =
+        |method: &Method| (method.name.to_owned(), Value::Object(method.params.iter().map(typed).collect()));
+    Value::Object(TABLE.iter().map(signature).collect())
 }
 
 fn rpc_call(method: &str) -> Result<Value, Failure> {
@@ -485,9 +486,7 @@ fn rpc_call(method: &str) -> Result<Value, Failure> {
         "" => json!({}),
         text => serde_json::from_str(text).map_err(|error| Failure::new(format!("rpc: {error}")))?,
     };
-    let writes = methods::WRITE.iter().any(|(name, _)| *name == method);
-    let access = if writes { Access::Control } else { Access::View };
-    Ok(match call(access, method, &params) {
+    Ok(match call(methods::access(method), method, &params) {
         Ok(Ok(answer)) => answer,
         Ok(Err(refused)) => json!({ "error": refused }),
         Err(failure) => json!({ "error": failure.to_string() }),

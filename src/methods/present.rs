@@ -1,0 +1,119 @@
+//! What is so now.
+
+use serde_json::{Value, json};
+
+use super::{Call, Failure, Host, failure};
+use crate::engine::house::House;
+use crate::net::ClientId;
+use crate::quota::{Usage, Who};
+
+/// Flows shown at most.
+const MAX_FLOWS: usize = 1_000;
+/// Flows shown unless asked for more.
+const FLOWS: u64 = 100;
+
+pub(super) fn status(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
+    let condition = host.condition(call.now);
+    let findings = host.findings().len();
+    let house = host.house();
+    let (windows, streaming) = house.tally();
+    let seen = house.engine().seen();
+    let ledger = house.ledger();
+    Ok(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "mode": condition.mode,
+        "day": ledger.day().map(|day| day.to_string()),
+        "day_ends": ledger.day_ends().map(|end| end.to_string()),
+        "clock": condition.clock,
+        "uptime_s": condition.uptime_s,
+        "learning": ledger.is_learning(),
+        "frames": seen.packets,
+        "bytes": seen.bytes,
+        "windows": windows,
+        "windows_counted": streaming,
+        "enforcement": condition.enforcement,
+        "findings": findings,
+        "clients": all(house),
+    }))
+}
+
+pub(super) fn clients(host: &mut dyn Host, _: &Call<'_>) -> Result<Value, Failure> {
+    Ok(json!({ "clients": all(host.house()) }))
+}
+
+/// Every client as JSON.
+pub(super) fn all(house: &House) -> Vec<Value> {
+    house.ledger().usages().iter().map(|usage| shown(house, usage)).collect()
+}
+
+pub(super) fn client(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
+    let house = host.house();
+    let Who::Client(client) = who(house, call)? else {
+        return Err(failure("bad_params", "a profile is not a client"));
+    };
+    let mut shown = shown(house, &house.ledger().usage(client));
+    let listed: Vec<String> = house.blocks().listed(client).map(|addr| addr.to_string()).collect();
+    let services: Vec<String> = house.blocks().services(client).map(str::to_owned).collect();
+    shown["blocked_servers"] = json!(listed);
+    shown["blocked_services"] = json!(services);
+    shown["used_yesterday_s"] = json!(house.ledger().used_before_s(client));
+    Ok(shown)
+}
+
+/// Whom the parameter `who` means.
+pub(super) fn who(house: &House, call: &Call<'_>) -> Result<Who, Failure> {
+    let text = call.text("who")?;
+    house.who(text).ok_or_else(|| failure("unknown_client", format!("nobody is called {text:?}")))
+}
+
+/// A client as JSON.
+pub(super) fn shown(house: &House, usage: &Usage) -> Value {
+    let mut shown = json!(usage);
+    let client = usage.client;
+    let index = house.engine().lan().clients().find(&client);
+    let totals = index.map(|index| house.engine().totals(index)).unwrap_or_default();
+    let left_s = usage.quota_s.map(|quota_s| quota_s.saturating_sub(usage.budget_used_s));
+    shown["name"] = json!(house.name_of(client));
+    shown["addresses"] = json!(house.addresses_of(client));
+    shown["left_s"] = json!(left_s);
+    shown["up_bytes"] = json!(totals.up_bytes);
+    shown["down_bytes"] = json!(totals.down_bytes);
+    shown["random_mac"] = json!(matches!(client, ClientId::Mac(mac) if mac.is_local()));
+    shown
+}
+
+pub(super) fn flows(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
+    let limit = call.number("limit")?.unwrap_or(FLOWS);
+    let limit = usize::try_from(limit).unwrap_or(MAX_FLOWS).min(MAX_FLOWS);
+    let mut flows: Vec<_> = host.house().engine().flows().iter().map(|(_, flow)| flow).collect();
+    let bytes = |flow: &crate::flow::Flow| flow.orig.wire_bytes + flow.resp.wire_bytes;
+    flows.sort_by_key(|flow| std::cmp::Reverse(bytes(flow)));
+    let shown = flows.into_iter().take(limit).map(|flow| {
+        json!({
+            "proto": flow.tuple.proto,
+            "orig": flow.tuple.orig.to_string(),
+            "resp": flow.tuple.resp.to_string(),
+            "bytes_orig": flow.orig.wire_bytes,
+            "bytes_resp": flow.resp.wire_bytes,
+        })
+    });
+    Ok(json!({ "flows": shown.collect::<Vec<_>>() }))
+}
+
+pub(super) fn events(host: &mut dyn Host, _: &Call<'_>) -> Result<Value, Failure> {
+    Ok(json!({ "events": host.recent().iter().collect::<Vec<_>>() }))
+}
+
+pub(super) fn doctor(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
+    Ok(host.doctor(call.now))
+}
+
+pub(super) fn model(host: &mut dyn Host, _: &Call<'_>) -> Result<Value, Failure> {
+    let model = host.model();
+    let summary: Value = serde_json::from_str(&model.summary_json).unwrap_or(Value::Null);
+    Ok(json!({ "fingerprint": format!("{:016x}", model.fingerprint), "summary": summary }))
+}
+
+pub(super) fn check(host: &mut dyn Host, _: &Call<'_>) -> Result<Value, Failure> {
+    Ok(json!({ "findings": host.findings() }))
+}
