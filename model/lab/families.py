@@ -119,7 +119,7 @@ FAMILIES = {
     )
 }
 # real players are started by players.py and need no plan
-PLAYERS = ("chromium", "mpv", "ffmpeg")
+PLAYERS = ("chromium", "mpv", "ffmpeg", "curl")
 
 
 def background(rng, world, odds):

@@ -20,6 +20,9 @@ TITLES = {
     "m5": {"rates": [(180, 320, 180), (520, 426, 240), (1400, 640, 360)], "audio": 96},
 }
 SOURCE_S, PLAY_S, FPS = 100, 900, 24
+# what audio players ask for
+SOUND_KBPS = (48, 64, 96, 128, 160, 192, 256, 320)
+SONGS = 12
 
 
 def scenes(title):
@@ -124,6 +127,46 @@ def progressive(work, title, level):
         ffmpeg("-stream_loop", -1, "-i", source, "-t", PLAY_S, "-c", "copy", "-movflags", "+faststart", part)
         part.rename(out)
     return f"mp4/{title}-{level}.mp4"
+
+
+def sound(work, kbps, segment_s, packing="mpegts"):
+    """Audio alone as HLS, in MPEG transport streams or fragmented MP4; returns its path under the web root."""
+    name = f"sound/a{kbps}-{segment_s}-{packing}"
+    root = work / "www" / name
+    if not (root / "index.m3u8").exists():
+        root.mkdir(parents=True, exist_ok=True)
+        tail = "m4s" if packing == "fmp4" else "ts"
+        words = f"-t {PLAY_S} -c copy -f hls -hls_segment_type {packing} -hls_time {segment_s} -hls_playlist_type vod".split()
+        names = ["-hls_segment_filename", root / f"a%04d.{tail}", root / "part.m3u8"]
+        ffmpeg("-stream_loop", -1, "-i", spoken(work, kbps), *words, *names)
+        (root / "part.m3u8").rename(root / "index.m3u8")
+    return f"{name}/index.m3u8"
+
+
+def spoken(work, kbps):
+    """Generated sound of one bit rate."""
+    out = work / "src" / f"a{kbps}.m4a"
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        noise = f"anoisesrc=a=0.3:r=44100:d={SOURCE_S}:seed={kbps},lowpass=9000,tremolo=f=0.2"
+        part = out.with_suffix(".part.m4a")
+        ffmpeg("-f", "lavfi", "-i", noise, "-ac", 2, "-c:a", "aac", "-b:a", f"{kbps}k", part)
+        part.rename(out)
+    return out
+
+
+def song(work, kbps, number):
+    """One song as a file, 2 to 6 minutes long; returns its path under the web root."""
+    name = f"sound/song{number}-{kbps}.m4a"
+    out = work / "www" / name
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        length = random.Random(f"song/{number}").randint(120, 360)
+        part = out.with_suffix(".part.m4a")
+        source = ["-stream_loop", -1, "-i", spoken(work, kbps)]
+        ffmpeg(*source, "-t", length, "-c", "copy", "-movflags", "+faststart", part)
+        part.rename(out)
+    return name
 
 
 if __name__ == "__main__":

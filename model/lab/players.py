@@ -1,4 +1,4 @@
-"""Real players in a client's namespace: Chromium, mpv, ffmpeg.
+"""Real programs in a client's namespace: Chromium, mpv, ffmpeg, curl.
 
 Each is a thread that starts the program, carries out the viewer's script, and
 writes the same reports as a light client does (see labels.py). Pictures are
@@ -21,6 +21,8 @@ import media
 import net
 
 SURF_PAGES = 40
+# what the parts of a generated site are multiplied by
+WEIGHTS = {"light": 0.4, "medium": 1.0, "heavy": 2.5}
 BUFFERS_S = (10, 20, 30, 30, 60, 90)
 NICE = ["nice", "-n", "5"]
 CHROMIUM = """chromium --headless=new --no-sandbox --disable-gpu --mute-audio --no-first-run --disable-sync
@@ -69,14 +71,22 @@ class RealPlayer(threading.Thread):
         given = client.settings
         self.page = given.get("page", "hls")
         self.proto = given["proto"]
-        self.host = given.get("host") or world.host("web" if self.page == "surf" else "video")
+        kind = {"surf": "web", "audio": "audio", "songs": "audio", "files": "download"}.get(self.page, "video")
+        self.host = given.get("host") or world.host(kind)
         if self.host not in world.hosts:
-            world.hosts[self.host] = rng.choice(world.pool["video"])
+            world.hosts[self.host] = rng.choice(world.pool[kind])
         self.title = given.get("title") or rng.choice(sorted(media.TITLES))
         self.segment_s = given.get("segment_s") or rng.choice((2, 4, 6, 8))
         self.buffer_s = given.get("buffer_s") or rng.choice(BUFFERS_S)
         self.level = given.get("level", rng.randrange(len(media.TITLES[self.title]["rates"])))
         self.script = given.get("script") or viewer_script(rng, scenario.duration_s)
+        self.kbps = given.get("kbps") or rng.choice(media.SOUND_KBPS)
+        self.weight = given.get("weight") or rng.choice(sorted(WEIGHTS))
+        if self.page == "audio":
+            self.segment_s = given.get("segment_s") or rng.choice((4, 6, 8, 10, 10, 12, 15))
+            self.packing = given.get("packing") or rng.choice(("mpegts", "fmp4"))
+            # who listens seldom touches anything
+            self.script = given.get("script") or [[round(rng.uniform(1, 30), 1), "start"]]
         self.log = open(folder / f"{client.name}.jsonl", "w", encoding="utf-8")
         self.ended = threading.Event()
         self.process = None
@@ -87,14 +97,18 @@ class RealPlayer(threading.Thread):
             self.source = media.dash(self.work, self.title, self.segment_s)
         elif self.page == "prog":
             self.source = media.progressive(self.work, self.title, self.level)
-        elif self.page != "surf":
+        elif self.page == "audio":
+            self.source = media.sound(self.work, self.kbps, self.segment_s, self.packing)
+        elif self.page == "songs":
+            self.sources = [media.song(self.work, self.kbps, self.rng.randrange(media.SONGS)) for _ in range(6)]
+            self.source = self.sources[0]
+        elif self.page not in ("surf", "files"):
             self.source = media.hls(self.work, self.title, self.segment_s)
 
     @property
     def cls(self):
-        return {"prog": "progressive", "live": "live", "dash": "dash", "shaka": "dash", "surf": "web"}.get(
-            self.page, "hls"
-        )
+        by_page = {"prog": "progressive", "live": "live", "dash": "dash", "shaka": "dash", "surf": "web"}
+        return {**by_page, "audio": "audio", "songs": "audio", "files": "download"}.get(self.page, "hls")
 
     def report(self, event, at=None, **fields):
         self.log.write(json.dumps({"t": at or time.time(), "event": event, "class": self.cls, **fields}) + "\n")
@@ -128,8 +142,14 @@ class Chromium(RealPlayer):
             "script": self.script,
             "seed": self.scenario.seed,
             "pages": SURF_PAGES,
+            "folder": f"web/{self.weight}",
+            "think_s": [self.rng.uniform(2, 6), self.rng.uniform(10, 60)],
+            # a cap makes a low rendition stay: phones on "data saver"
+            "cap": self.client.settings.get("level", -1),
         }
-        if self.page != "surf":
+        if self.page == "songs":
+            given["sources"] = self.sources
+        elif self.page != "surf":
             given["sources"] = ["/live/" + self.source if self.page == "live" else self.source]
         name = "surf.html" if self.page == "surf" else "play.html"
         address = f"https://{self.host}/f/{name}#" + urllib.parse.quote(json.dumps(given))
@@ -182,7 +202,7 @@ class Mpv(RealPlayer):
     def act(self, action, argument):
         if action == "start":
             self.close()
-            kbps = media.TITLES[self.title]["rates"][self.level][0]
+            kbps = self.kbps if self.page == "audio" else media.TITLES[self.title]["rates"][self.level][0]
             words = [*MPV, f"--cache-secs={self.buffer_s}", f"--demuxer-readahead-secs={self.buffer_s}"]
             words += [f"--hls-bitrate={kbps * 1500 + 200_000}", f"--input-ipc-server={self.path}", self.url()]
             self.process = subprocess.Popen(
@@ -281,7 +301,29 @@ class Ffmpeg(RealPlayer):
                 last = position
 
 
-KINDS = {"chromium": Chromium, "mpv": Mpv, "ffmpeg": Ffmpeg}
+class Curl(RealPlayer):
+    """Files, one after the other, some slowly, with pauses between: what package managers and people do."""
+
+    def run(self):
+        began, rng = time.time(), self.rng
+        self.report("begin")
+        largest, longest = rng.choice((4, 20, 60)), rng.choice((10, 40, 90))
+        slow = rng.choice((0, 300, 800, 2000))
+        at = rng.uniform(1, 30)
+        version = {"h1": "--http1.1", "h2": "--http2"}[self.proto if self.proto != "h3" else "h2"]
+        while self.wait_until(began, at):
+            size = int(1e6 * largest ** rng.uniform(-0.3, 1))
+            limit = ["--limit-rate", f"{int(slow * rng.uniform(0.5, 2))}k"] if slow and rng.random() < 0.6 else []
+            words = ["curl", "-sk", version, *limit, "-o", "/dev/null", f"https://{self.host}/b?n={size}"]
+            self.process = subprocess.Popen(
+                net.inside(self.client.name, *NICE, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            while self.process.poll() is None and not self.ended.wait(0.2):
+                pass
+            at = time.time() - began + rng.uniform(0, longest)
+
+
+KINDS = {"chromium": Chromium, "mpv": Mpv, "ffmpeg": Ffmpeg, "curl": Curl}
 
 
 def key_pin(certificate):
@@ -306,20 +348,24 @@ def web_root(work):
     }
     for name, source in libraries.items():
         shutil.copy(work / "node_modules" / source, root / "js" / name)
-    rng = random.Random("sites")
-    for number in range(SURF_PAGES):
-        folder = root / "web" / f"p{number}"
-        if (folder / "index.html").exists():
-            continue
-        folder.mkdir(parents=True)
-        tags = []
-        for i in range(rng.randint(4, 40)):
-            (folder / f"i{i}.jpg").write_bytes(rng.randbytes(int(min(500_000, rng.lognormvariate(9.3, 1.2)))))
-            tags.append(f'<img src="i{i}.jpg" alt="">')
-        for i in range(rng.randint(1, 8)):
-            (folder / f"s{i}.js").write_bytes(
-                b"//" + rng.randbytes(int(min(400_000, rng.lognormvariate(9.8, 1.0)))).hex().encode()
-            )
-            tags.append(f'<script src="s{i}.js"></script>')
-        (folder / "index.html").write_text("<!doctype html><body>" + "text " * rng.randint(500, 8000) + "".join(tags))
+    for weight in WEIGHTS:
+        for number in range(SURF_PAGES):
+            site(root / "web" / weight / f"p{number}", WEIGHTS[weight], random.Random(f"sites/{weight}/{number}"))
     return root
+
+
+def site(folder, weight, rng):
+    """A generated page with pictures and scripts, `weight` times as heavy as usual."""
+    if (folder / "index.html").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    tags = []
+    for i in range(rng.randint(4, 40)):
+        size = int(min(900_000, weight * rng.lognormvariate(9.3, 1.2)))
+        (folder / f"i{i}.jpg").write_bytes(rng.randbytes(size))
+        tags.append(f'<img src="i{i}.jpg" alt="">')
+    for i in range(rng.randint(1, 8)):
+        size = int(min(400_000, weight * rng.lognormvariate(9.8, 1.0)))
+        (folder / f"s{i}.js").write_bytes(b"//" + rng.randbytes(size).hex().encode())
+        tags.append(f'<script src="s{i}.js"></script>')
+    (folder / "index.html").write_text("<!doctype html><body>" + "text " * rng.randint(500, 8000) + "".join(tags))

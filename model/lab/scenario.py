@@ -15,7 +15,7 @@ import world
 
 MAX_CLIENTS = 60
 PROTOS = ("h1", "h2", "h3")
-PAGES = ("hls", "dash", "shaka", "prog", "live", "surf")
+PAGES = ("hls", "dash", "shaka", "prog", "live", "surf", "audio", "songs", "files")
 TOP_KEYS = {
     "name",
     "seed",
@@ -42,6 +42,9 @@ CLIENT_KEYS = {
     "host",
     "title",
     "level",
+    "kbps",
+    "packing",
+    "weight",
     "vpn",
     "name",
     "spec",

@@ -71,6 +71,25 @@ class Scenarios(unittest.TestCase):
         with self.assertRaisesRegex(scenario.ScenarioError, "only on an IPv4"):
             scenario.load(write(house + "vpn = true\n"))
 
+    def test_who_only_listens_or_fetches_is_no_viewer(self):
+        path = write(
+            'name = "a"\nseed = 4\nduration_s = 60\n'
+            '[[client]]\nplayer = "mpv"\npage = "audio"\nkbps = 96\npacking = "fmp4"\nproto = "h1"\n'
+            '[[client]]\nplayer = "curl"\npage = "files"\nproto = "h2"\n'
+        )
+        house, net = scenario.load(path), world.World(4)
+        with tempfile.TemporaryDirectory() as folder:
+            made = [
+                players.KINDS[c.player](house, c, pathlib.Path(folder), pathlib.Path(folder), net)
+                for c in house.clients
+            ]
+            for one in made:
+                one.log.close()
+        self.assertEqual([one.cls for one in made], ["audio", "download"])
+        self.assertFalse({one.cls for one in made} & families.STREAMING)
+        self.assertEqual([s[1] for s in made[0].script], ["start"])
+        self.assertEqual((made[0].kbps, made[0].packing), (96, "fmp4"))
+
     def test_text_that_is_no_toml_names_the_file(self):
         path = write("name = [")
         with self.assertRaisesRegex(scenario.ScenarioError, path):
