@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::config::{Config, Finding, Mode, OnStop};
 use crate::engine::house::{self, House, News};
 use crate::engine::{Model, ModelError, NamesFrom};
+use crate::history::SessionRow;
 use crate::lan::Vantage;
 use crate::methods;
 use crate::net::{ClientId, Prefix};
@@ -24,7 +25,6 @@ use crate::os::clock::{Clock, Step, Trust};
 use crate::os::control::{ControlError, Desk, Refusal};
 use crate::os::links::{LinkMonitor, Links, News as LinkNews};
 use crate::os::netlink::NetlinkError;
-use crate::os::store::SessionRow;
 use crate::os::sys::{self, Interest, Signal, Signals};
 use crate::os::{facts, nft};
 use crate::quota::{self, Guard, What};
@@ -35,6 +35,7 @@ use ears::{Backlog, Ears, Heard};
 use enforce::{Enforcer, chain};
 use keeper::Keeper;
 
+mod alerts;
 mod ears;
 mod enforce;
 mod host;
@@ -158,12 +159,13 @@ impl Daemon {
         let run_dir = facts::run_dir();
         let desk = Desk::open(&run_dir, facts::group(GROUP)).map_err(DaemonError::Control)?;
         become_user(&run_dir);
-        let keeper = Keeper::open(&run_dir, &config.main);
+        let mut keeper = Keeper::open(&run_dir, &config.main);
         let seed = clock.wall().as_nanos().unsigned_abs() ^ u64::from(std::process::id()) << 32;
         let settings = house::live_settings(config.main.sensitivity, Arc::clone(&model), seed);
         let mut house = House::new(config, facts::zone(), settings, NamesFrom::OwnFrames);
         let now = clock.now();
         house.restore(&keeper.recover(), &keeper.blocks(), now);
+        house.number_alerts_from(keeper.last_alert());
         let mut daemon = Self {
             options,
             clock,
@@ -361,6 +363,7 @@ impl Daemon {
                 event
             }
             News::Session { client, session } => self.session_event(client, &session, now),
+            News::Alert { stage, row } => self.alert_event(stage, row),
         };
         self.desk.publish(&event);
         self.recent.push_back(event);

@@ -15,11 +15,13 @@ use serde_json::Value;
 use crate::config::Finding;
 use crate::engine::Model;
 use crate::engine::house::House;
+use crate::history::AlertRow;
 use crate::os::control::{Access, Request};
 use crate::os::store::Database;
 use crate::time::Now;
 
 mod acts;
+pub(crate) mod alerts;
 pub mod openapi;
 mod past;
 mod present;
@@ -54,6 +56,8 @@ pub trait Host {
     fn reload(&mut self, now: Now) -> Result<(), Failure>;
     /// A person has changed something: it is to be kept soon.
     fn acted(&mut self);
+    /// Keeps an alert as it stands.
+    fn keep_alert(&mut self, row: AlertRow);
 }
 
 /// How a household is run.
@@ -95,6 +99,22 @@ impl<'a> Call<'a> {
     pub fn text(&self, name: &str) -> Result<&'a str, Failure> {
         let text = self.param(name).and_then(Value::as_str);
         text.ok_or_else(|| failure("bad_params", format!("{name} is missing")))
+    }
+
+    /// A parameter that is on or off, as programs, rpcd and people write it; without it, off.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn switch(&self, name: &str) -> Result<bool, Failure> {
+        match self.param(name) {
+            None => Ok(false),
+            Some(Value::Bool(on)) => Ok(*on),
+            Some(value) => match value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str() {
+                "1" | "true" | "yes" | "on" => Ok(true),
+                "0" | "false" | "no" | "off" | "" => Ok(false),
+                _ => Err(failure("bad_params", format!("{name} is neither on nor off"))),
+            },
+        }
     }
 
     /// A parameter that is a number, or the digits of one: rpcd passes what a browser typed. Nothing else is read as

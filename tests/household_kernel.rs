@@ -338,3 +338,46 @@ fn every_flow_with_a_listed_server_stops_datagrams_over_ipv6_too() {
     house.goes_on("phone-page");
     assert_eq!(house.client("Phone")["blocked_servers"], json!(["2001:db8:1::11"]));
 }
+
+/// Sixty closed ports of one server, one after another.
+const SCAN: &str = "import socket
+for port in range(1, 61):
+    tried = socket.socket()
+    tried.settimeout(0.2)
+    tried.connect_ex(('203.0.113.12', port))
+    tried.close()";
+
+#[test]
+fn an_attack_from_the_lan_is_told_kept_and_acknowledged() {
+    let Some(mut house) = Household::try_new("alerts") else { return };
+    house.daemon();
+    let mut listener = Caller::connect(&house.dir.join("run"), Access::View).expect("daemon");
+    listener.call("subscribe", &json!({})).expect("subscribe");
+    house.start("scan", "phone", &["python3", "-c", SCAN]);
+    let event = within(Duration::from_secs(30), "the scan is an alert", || {
+        listener.next_message().ok().filter(|event| event["event"] == "alert")
+    });
+    assert_eq!((&event["type"], &event["stage"]), (&json!("port_scan"), &json!("opened")), "{event}");
+    assert_eq!((&event["source"], &event["source_name"]), (&json!("192.168.1.12"), &json!("Phone")));
+
+    let open = json!({ "open": true, "type": "port_scan", "severity": "low" });
+    let alerts = house.call("alerts", &open);
+    let id = alerts["alerts"][0]["id"].as_i64().expect("an alert");
+    assert_eq!(alerts["alerts"].as_array().map(Vec::len), Some(1), "{alerts}");
+    house.call("ack", &json!({ "alert": id, "note": "my own test", "resolve": true }));
+    assert_eq!(house.call("alerts", &open)["alerts"], json!([]));
+    let viewer =
+        Caller::connect(&house.dir.join("run"), Access::View).expect("daemon").call("ack", &json!({}));
+    assert!(viewer.is_err(), "the socket for looking lets nobody acknowledge");
+
+    // The next daemon knows it by the same number, and that it is over.
+    house.signal("daemon", "TERM");
+    house.daemon();
+    let kept = house.call("alerts", &json!({}));
+    let kept = &kept["alerts"][0];
+    assert_eq!(
+        (&kept["id"], &kept["note"], &kept["closed"]),
+        (&json!(id), &json!("my own test"), &json!(true))
+    );
+    house.signal("daemon", "TERM");
+}

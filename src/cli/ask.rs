@@ -250,6 +250,15 @@ pub(super) struct AlertsArgs {
     /// to this date or second, exclusive
     #[argh(option)]
     to: Option<String>,
+    /// of this type only, such as port_scan
+    #[argh(option, long = "type")]
+    kind: Option<String>,
+    /// at least this bad: low, medium, high, critical
+    #[argh(option)]
+    severity: Option<String>,
+    /// only those that go on and are not settled
+    #[argh(switch)]
+    open: bool,
     /// as JSON
     #[argh(switch)]
     json: bool,
@@ -259,7 +268,42 @@ impl Question for AlertsArgs {
     const METHOD: &'static str = "alerts";
     const ACCESS: Access = Access::View;
     fn params(&self) -> Value {
-        json!({ "from": self.from, "to": self.to })
+        json!({
+            "from": self.from,
+            "to": self.to,
+            "type": self.kind,
+            "severity": self.severity,
+            "open": u8::from(self.open),
+        })
+    }
+    fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+/// Say that an alert was seen.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "ack")]
+pub(super) struct AckArgs {
+    /// the alert's number
+    #[argh(positional)]
+    alert: i64,
+    /// a note to keep with it
+    #[argh(option)]
+    note: Option<String>,
+    /// it needs no more attention
+    #[argh(switch)]
+    resolve: bool,
+    /// as JSON
+    #[argh(switch)]
+    json: bool,
+}
+
+impl Question for AckArgs {
+    const METHOD: &'static str = "ack";
+    const ACCESS: Access = Access::Control;
+    fn params(&self) -> Value {
+        json!({ "alert": self.alert, "note": self.note, "resolve": u8::from(self.resolve) })
     }
     fn format(&self) -> Format {
         format(self.json)

@@ -66,6 +66,8 @@ enum Verb {
     #[cfg(feature = "os")]
     Alerts(ask::AlertsArgs),
     #[cfg(feature = "os")]
+    Ack(ask::AckArgs),
+    #[cfg(feature = "os")]
     Doctor(ask::DoctorArgs),
     #[cfg(feature = "os")]
     Top(ask::TopArgs),
@@ -199,6 +201,7 @@ fn run_live(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Traffic(args) => args.ask(),
         Verb::History(args) => args.ask(),
         Verb::Alerts(args) => args.ask(),
+        Verb::Ack(args) => args.ask(),
         Verb::Doctor(args) => args.ask(),
         Verb::Grant(args) => args.ask(),
         Verb::Revoke(args) => args.ask(),

@@ -12,6 +12,7 @@ use argh::FromArgs;
 
 use super::{Failure, analyze};
 use crate::config::Config;
+use crate::detect::Stage;
 use crate::engine::house::{House, News};
 use crate::engine::{FILE_SEED, NamesFrom, Settings};
 use crate::lan::Identify;
@@ -166,6 +167,21 @@ impl<W: Write> Replay<W> {
                     self.stamp(session.end),
                     self.label(*client),
                     session.watched.as_secs()
+                )
+            }
+            News::Alert { stage: Stage::Updated, .. } => Ok(()),
+            News::Alert { stage, row } => {
+                let at_s = if *stage == Stage::Opened { row.first_s } else { row.last_s };
+                let at = Moment::from_secs(u64::try_from(at_s).unwrap_or(0));
+                let word = if *stage == Stage::Opened { "begins" } else { "is over" };
+                writeln!(
+                    self.out,
+                    "{}  alert {}: {}, {}, by {} {word}",
+                    self.stamp(at),
+                    row.id,
+                    row.kind,
+                    row.severity,
+                    row.source
                 )
             }
         }

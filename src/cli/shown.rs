@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::time::WallTime;
+
 /// Longest name shown.
 const NAME_CHARS: usize = 24;
 
@@ -23,8 +25,51 @@ pub(super) fn answer(out: &mut impl Write, method: &str, answer: &Value) -> io::
             Some(one) => client(out, one),
             None => clients(out, answer),
         },
+        "alerts" => alerts(out, answer),
+        "ack" => alert(out, answer.get("alert").unwrap_or(answer)),
         _ => tree(out, answer, 0),
     }
+}
+
+fn alerts(out: &mut impl Write, answer: &Value) -> io::Result<()> {
+    let all = answer.get("alerts").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if all.is_empty() {
+        return writeln!(out, "no alerts");
+    }
+    all.iter().try_for_each(|one| alert(out, one))
+}
+
+/// One alert, with what was counted on a second line.
+fn alert(out: &mut impl Write, alert: &Value) -> io::Result<()> {
+    let time = |key: &str| match alert.get(key).and_then(Value::as_i64) {
+        Some(secs) => WallTime::from_secs(secs).to_string(),
+        None => "—".into(),
+    };
+    let state = match (alert.get("open").and_then(Value::as_bool), alert.get("acked_s")) {
+        (Some(true), _) => "open",
+        (_, Some(Value::Number(_))) => "closed, seen",
+        _ => "closed",
+    };
+    let target = alert.get("target").and_then(Value::as_str);
+    let target = target.map_or_else(String::new, |target| format!(" -> {}", safe(target)));
+    let source = match alert.get("source_name").and_then(Value::as_str) {
+        Some(name) => format!("{} ({})", text(alert, "source"), safe(name)),
+        None => text(alert, "source"),
+    };
+    writeln!(
+        out,
+        "{:>5}  {:<8} {:<16} {source}{target}  {} to {}, {state}",
+        number(alert, "id"),
+        text(alert, "severity"),
+        text(alert, "type"),
+        time("first_s"),
+        time("last_s"),
+    )?;
+    write!(out, "       {}", alert.get("evidence").map_or_else(String::new, line))?;
+    if let Some(note) = alert.get("note").and_then(Value::as_str) {
+        write!(out, "  note: {}", safe(note))?;
+    }
+    writeln!(out)
 }
 
 fn status(out: &mut impl Write, status: &Value) -> io::Result<()> {

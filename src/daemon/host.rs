@@ -9,6 +9,7 @@ use super::enforce::{Health, Killing};
 use crate::config::Finding;
 use crate::engine::Model;
 use crate::engine::house::House;
+use crate::history::AlertRow;
 use crate::methods::{Condition, Failure, Host};
 use crate::os::clock;
 use crate::os::nft::OffloadKind;
@@ -64,6 +65,10 @@ impl Host for Daemon {
 
     fn acted(&mut self) {
         self.keeper.hurry();
+    }
+
+    fn keep_alert(&mut self, row: AlertRow) {
+        self.keeper.alert(row);
     }
 }
 

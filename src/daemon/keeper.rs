@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::enforce::chain;
 use crate::config::Main;
+use crate::history::{AlertRow, SessionRow, Stretch, TrafficRow, UsageRow};
 use crate::os::facts;
-use crate::os::store::{
-    Committed, Database, Limits, SessionRow, StateFile, Stretch, TrafficRow, Urgency, UsageRow,
-};
+use crate::os::store::{Committed, Database, Limits, StateFile, Urgency};
 use crate::quota::{BlockState, Ledger, Recovery, State};
 use crate::time::{Duration, LocalDay, Moment};
 
@@ -166,6 +165,25 @@ impl Keeper {
                 up_bytes,
                 down_bytes,
             });
+        }
+    }
+
+    /// Keeps an alert as it stands.
+    pub(super) fn alert(&mut self, row: AlertRow) {
+        if let Some(database) = &mut self.database {
+            database.put_alert(row);
+        }
+    }
+
+    /// The number of the last alert of earlier runs. Those still open are over: nobody has watched since.
+    pub(super) fn last_alert(&mut self) -> i64 {
+        let Some(database) = &mut self.database else { return 0 };
+        match database.end_alerts() {
+            Ok(last) => last,
+            Err(error) => {
+                log::error!("earlier alerts cannot be read: {}", chain(&error));
+                0
+            }
         }
     }
 

@@ -6,8 +6,10 @@
 use std::collections::VecDeque;
 
 use crate::config::{self, Config};
+use crate::detect::Stage;
 use crate::dissect::Frame;
 use crate::engine::{Engine, NamesFrom, Output, Settings, Verdict as Counted, WindowReport};
+use crate::history::{AlertRow, Incidents};
 use crate::lan::{ClientIdx, Identify, Placement, Vantage};
 use crate::names::{Event as NameEvent, Pair, Source};
 use crate::net::{Addr, ClientId, FiveTuple};
@@ -20,6 +22,8 @@ use crate::time::{Duration, Moment, Now, Zone};
 use crate::units::Bytes;
 use crate::watch::Session;
 use crate::window::{WINDOW_LEN, window_start};
+
+mod alerts;
 
 /// Recent sessions and events kept for those who ask; the oldest goes.
 pub const MAX_RECENT: usize = 256;
@@ -42,6 +46,13 @@ pub enum News {
         /// What was watched.
         session: Session,
     },
+    /// An attack began, goes on or is over.
+    Alert {
+        /// Which of these.
+        stage: Stage,
+        /// As it stands.
+        row: AlertRow,
+    },
 }
 
 /// Whether the wanted firewall may have changed since it was last compiled.
@@ -60,6 +71,9 @@ pub struct House {
     place: Place,
     /// Watch time already handed to the ledger, by client.
     accrued: Vec<Duration>,
+    incidents: Incidents,
+    /// The clocks when they were last looked at.
+    latest: Now,
     news: VecDeque<News>,
     wanted: Wanted,
     windows: u64,
@@ -72,18 +86,22 @@ impl House {
         let ledger = Ledger::new(enforceable(&config.quota), zone);
         let mut engine = Engine::new(settings);
         engine.take_names_from(names);
-        Self {
+        let mut house = Self {
             engine,
             ledger,
             blocks: Blocklist::default(),
             place: Place::default(),
             accrued: Vec::new(),
+            incidents: Incidents::default(),
+            latest: Now { mono: Moment::ZERO, wall: None },
             news: VecDeque::new(),
             wanted: Wanted::Changed,
             windows: 0,
             streaming: 0,
             config,
-        }
+        };
+        house.watch_for_attacks();
+        house
     }
 
     /// Goes on from what was kept.
@@ -99,6 +117,7 @@ impl House {
     pub fn set_config(&mut self, config: Config) {
         self.ledger.set_settings(enforceable(&config.quota));
         self.config = config;
+        self.watch_for_attacks();
         self.wanted = Wanted::Changed;
     }
 
@@ -179,6 +198,7 @@ impl House {
 
     /// Time passed.
     pub fn tick(&mut self, now: Now) {
+        self.latest = now;
         self.judge(now);
         self.engine.handle_tick(now.mono);
         self.settle();
@@ -215,7 +235,8 @@ impl House {
                         self.news.push_back(News::Session { client, session });
                     }
                 }
-                Output::Gap { .. } | Output::Alert(_) => {}
+                Output::Alert(alert) => self.attacked(&alert),
+                Output::Gap { .. } => {}
             }
         }
         while self.news.len() > MAX_RECENT {

@@ -33,22 +33,17 @@ pub(super) fn traffic(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fai
     Ok(json!({ "traffic": rows.map_err(|error| unreadable(&error))? }))
 }
 
-pub(super) fn alerts(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
-    let rows = database(host)?.alerts(&range(host, call)?);
-    Ok(json!({ "alerts": rows.map_err(|error| unreadable(&error))? }))
-}
-
 fn database(host: &dyn Host) -> Result<&Database, Failure> {
     host.database().ok_or_else(|| failure("no_history", "the database cannot be opened; see doctor"))
 }
 
-fn unreadable(error: &StoreError) -> Failure {
+pub(super) fn unreadable(error: &StoreError) -> Failure {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
     failure("history", format!("{error}{cause}"))
 }
 
 /// `from` and `to` as dates (YYYY-MM-DD) or seconds; by default the last day.
-fn range(host: &dyn Host, call: &Call<'_>) -> Result<Range<i64>, Failure> {
+pub(super) fn range(host: &dyn Host, call: &Call<'_>) -> Result<Range<i64>, Failure> {
     let wall_s = host.wall_s(call.now);
     let bound = |key: &str, default: i64| match call.param(key) {
         None => Ok(default),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Call, Failure, Host, acts, past, present};
+use super::{Call, Failure, Host, acts, alerts, past, present};
 
 /// Whether a method changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,19 @@ const RANGE: &[Param] = &[
     optional("to", Kind::Instant, "day or second after the last; default: tomorrow"),
 ];
 
+const ALERTS: &[Param] = &[
+    RANGE[0],
+    RANGE[1],
+    optional("type", Kind::Text, "of this type only, such as port_scan"),
+    optional("severity", Kind::Text, "at least this bad: low, medium, high, critical"),
+    optional("open", Kind::Number, "1: only those that go on and are not settled"),
+];
+const ACK: &[Param] = &[
+    required("alert", Kind::Number, "the alert's number"),
+    optional("note", Kind::Text, "a note to keep with it"),
+    optional("resolve", Kind::Number, "1: it needs no more attention"),
+];
+
 /// All methods. Reading ones first, in the order in which people ask.
 #[rustfmt::skip]
 pub const TABLE: &[Method] = &[
@@ -88,7 +101,7 @@ pub const TABLE: &[Method] = &[
     read("history", RANGE, "Seconds watched by day and device.", past::usage),
     read("flows", &[optional("limit", Kind::Number, "at most so many; default 100")],
         "The largest flows in the table now.", present::flows),
-    read("alerts", RANGE, "Attacks that were noticed, with their evidence.", past::alerts),
+    read("alerts", ALERTS, "Attacks that were noticed, with their evidence.", alerts::alerts),
     read("events", &[], "The latest events.", present::events),
     read("doctor", &[], "Whether clock, capture, firewall and storage work.", present::doctor),
     read("model", &[], "The model in force.", present::model),
@@ -99,6 +112,7 @@ pub const TABLE: &[Method] = &[
         "Cuts a device off from everything beyond the router.", acts::act),
     write("resume", &[WHO], "Ends a pause.", acts::act),
     write("reset", &[WHO], "Sets today's usage to zero.", acts::act),
+    write("ack", ACK, "Marks an alert as seen.", alerts::ack),
     write("reload", &[], "Reads the configuration again.", acts::reload),
 ];
 

@@ -12,11 +12,9 @@ use std::path::{Path, PathBuf};
 use crate::quota::{State, StateError};
 
 mod database;
-mod rows;
 mod schema;
 
 pub use database::{COMMITS_PER_DAY, Committed, Database, Limits, MAX_PENDING_ROWS, Urgency};
-pub use rows::{AlertRow, Range, SessionRow, Stretch, TrafficRow, UsageRow};
 
 /// A state file is never larger; more is not read.
 const MAX_STATE_BYTES: u64 = (1 << 20) + 1;

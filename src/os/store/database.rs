@@ -10,10 +10,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::rows::{AlertRow, Range, SessionRow, Stretch, TrafficRow, UsageRow};
 use super::{StoreError, schema};
+use crate::history::{AlertRow, Range, SessionRow, Stretch, TrafficRow, UsageRow};
 use crate::quota::{State, StateError};
 use crate::time::{Duration, LocalDay, Moment};
 use crate::units::Bytes;
@@ -87,6 +87,8 @@ pub struct Database {
     last_commit: Option<Moment>,
     urgent: bool,
     dropped: u64,
+    /// Alerts up to this number are of earlier runs: what was open then is over.
+    ended_alerts: i64,
 }
 
 fn failed(what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
@@ -143,6 +145,7 @@ impl Database {
             last_commit: None,
             urgent: false,
             dropped: 0,
+            ended_alerts: 0,
         })
     }
 
@@ -199,6 +202,48 @@ impl Database {
         self.pending.alerts.retain(|known| known.id != row.id);
         self.make_room();
         self.pending.alerts.push(row);
+    }
+
+    /// Says that the alerts so far are of earlier runs, and returns the number of the last one.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub fn end_alerts(&mut self) -> Result<i64, StoreError> {
+        let query = "SELECT coalesce(max(id), 0) FROM alert";
+        let last = self.connection.query_row(query, [], |row| row.get(0)).map_err(failed("read alerts"))?;
+        self.ended_alerts = last;
+        Ok(last)
+    }
+
+    /// An alert by its number.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub fn alert(&self, id: i64) -> Result<Option<AlertRow>, StoreError> {
+        if let Some(row) = self.pending.alerts.iter().find(|row| row.id == id) {
+            return Ok(Some(row.clone()));
+        }
+        let query = format!("{SELECT_ALERT} WHERE id = ?1");
+        let found = self.connection.query_row(&query, [id], |row| self.alert_row(row)).optional();
+        found.map_err(failed("read alerts"))
+    }
+
+    fn alert_row(&self, row: &Row<'_>) -> Result<AlertRow, rusqlite::Error> {
+        let id = row.get(0)?;
+        Ok(AlertRow {
+            id,
+            kind: row.get(1)?,
+            severity: row.get(2)?,
+            source: row.get(3)?,
+            target: row.get(4)?,
+            first_s: row.get(5)?,
+            last_s: row.get(6)?,
+            closed: row.get(7)? || id <= self.ended_alerts,
+            evidence: row.get(8)?,
+            acked_s: row.get(9)?,
+            note: row.get(10)?,
+            resolved_s: row.get(11)?,
+        })
     }
 
     fn make_room(&mut self) {
@@ -259,6 +304,8 @@ impl Database {
         let failed = failed("commit");
         let transaction = self.connection.transaction().map_err(&failed)?;
         write_pending(&transaction, &self.pending).map_err(&failed)?;
+        let over = "UPDATE alert SET closed = 1 WHERE closed = 0 AND id <= ?1";
+        transaction.execute(over, [self.ended_alerts]).map_err(&failed)?;
         let wear = "INSERT INTO wear VALUES (?1, 1) ON CONFLICT DO UPDATE SET commits = commits + 1";
         transaction.execute(wear, [day.as_days()]).map_err(&failed)?;
         let oldest = day.as_days() - i32::from(self.limits.history_days);
@@ -410,24 +457,10 @@ impl Database {
     /// If the database does not answer.
     pub fn alerts(&self, range: &Range) -> Result<Vec<AlertRow>, StoreError> {
         let failed = failed("read alerts");
-        let query = "SELECT id, type, severity, source, target, first_s, last_s, closed, evidence, acked_s, note \
-            FROM alert WHERE last_s >= ?1 AND last_s < ?2 ORDER BY last_s DESC LIMIT ?3";
-        let mut statement = self.connection.prepare(query).map_err(&failed)?;
-        let rows = statement.query_map(params![range.start, range.end, MAX_ROWS], |row| {
-            Ok(AlertRow {
-                id: row.get(0)?,
-                kind: row.get(1)?,
-                severity: row.get(2)?,
-                source: row.get(3)?,
-                target: row.get(4)?,
-                first_s: row.get(5)?,
-                last_s: row.get(6)?,
-                closed: row.get(7)?,
-                evidence: row.get(8)?,
-                acked_s: row.get(9)?,
-                note: row.get(10)?,
-            })
-        });
+        let query =
+            format!("{SELECT_ALERT} WHERE last_s >= ?1 AND last_s < ?2 ORDER BY last_s DESC LIMIT ?3");
+        let mut statement = self.connection.prepare(&query).map_err(&failed)?;
+        let rows = statement.query_map(params![range.start, range.end, MAX_ROWS], |row| self.alert_row(row));
         let stored: Vec<AlertRow> = rows.map_err(&failed)?.collect::<Result<_, _>>().map_err(&failed)?;
         let waiting = self.pending.alerts.iter().filter(|row| range.contains(&row.last_s)).cloned();
         let mut found: Vec<AlertRow> = waiting.collect();
@@ -467,10 +500,12 @@ fn write_pending(transaction: &Transaction<'_>, pending: &Pending) -> Result<(),
         ])?;
     }
     let mut alert = transaction.prepare(
-        "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO UPDATE SET \
-            severity = excluded.severity, last_s = excluded.last_s, closed = excluded.closed, \
-            evidence = excluded.evidence, acked_s = coalesce(excluded.acked_s, acked_s), \
-            note = coalesce(excluded.note, note)",
+        "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+            ON CONFLICT (id) DO UPDATE SET \
+            severity = excluded.severity, target = excluded.target, last_s = excluded.last_s, \
+            closed = excluded.closed, evidence = excluded.evidence, \
+            acked_s = coalesce(excluded.acked_s, acked_s), note = coalesce(excluded.note, note), \
+            resolved_s = coalesce(excluded.resolved_s, resolved_s)",
     )?;
     for row in &pending.alerts {
         alert.execute(params![
@@ -484,11 +519,15 @@ fn write_pending(transaction: &Transaction<'_>, pending: &Pending) -> Result<(),
             row.closed,
             row.evidence,
             row.acked_s,
-            row.note
+            row.note,
+            row.resolved_s
         ])?;
     }
     Ok(())
 }
+
+const SELECT_ALERT: &str = "SELECT id, type, severity, source, target, first_s, last_s, closed, evidence, acked_s, \
+    note, resolved_s FROM alert";
 
 const ADD_TRAFFIC: &str = "INSERT INTO traffic VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET \
     up_bytes = up_bytes + excluded.up_bytes, down_bytes = down_bytes + excluded.down_bytes";

@@ -6,7 +6,8 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// What turns version `n` into version `n + 1`, from an empty file on.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE ledger (serial INTEGER PRIMARY KEY, text TEXT NOT NULL);
     CREATE TABLE usage (day INTEGER NOT NULL, client TEXT NOT NULL, used_s INTEGER NOT NULL,
         PRIMARY KEY (day, client)) WITHOUT ROWID;
@@ -21,7 +22,9 @@ const MIGRATIONS: [&str; 1] = ["
         evidence TEXT NOT NULL, acked_s INTEGER, note TEXT);
     CREATE INDEX alert_last ON alert (last_s);
     CREATE TABLE wear (day INTEGER PRIMARY KEY, commits INTEGER NOT NULL);
-"];
+",
+    "ALTER TABLE alert ADD COLUMN resolved_s INTEGER;",
+];
 
 /// The version this program writes, kept in SQLite's `user_version`.
 pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;

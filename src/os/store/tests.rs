@@ -1,6 +1,7 @@
 //! Claims about what outlives the process.
 
 use super::*;
+use crate::history::{AlertRow, SessionRow, Stretch, TrafficRow, UsageRow};
 use crate::quota::Recovery;
 use crate::time::{Duration, LocalDay, Moment};
 use crate::units::Bytes;
@@ -172,4 +173,43 @@ fn a_damaged_file_is_put_aside_and_one_of_the_future_refused() {
     drop(database);
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     assert!(matches!(Database::open(&path, limits()), Err(StoreError::Version { found: 99, .. })));
+}
+
+#[test]
+fn alerts_of_an_earlier_run_are_over_and_what_was_said_of_them_stays() {
+    let place = Place::new("alerts");
+    let path = place.0.join("s.db");
+    let row = AlertRow {
+        id: 1,
+        kind: "port_scan".into(),
+        severity: "medium".into(),
+        source: "192.168.1.23".into(),
+        target: None,
+        first_s: MORNING_S,
+        last_s: MORNING_S + 30,
+        closed: false,
+        evidence: "{\"ports\":40}".into(),
+        acked_s: None,
+        note: None,
+        resolved_s: None,
+    };
+    let (mut database, _) = Database::open(&path, limits()).unwrap();
+    assert_eq!(database.end_alerts().unwrap(), 0);
+    database.put_alert(AlertRow { acked_s: Some(MORNING_S + 60), note: Some("mine".into()), ..row.clone() });
+    database.commit(Urgency::Ordinary, at(1), TODAY).unwrap();
+    database.put_alert(AlertRow { last_s: MORNING_S + 90, ..row.clone() });
+    database.commit(Urgency::Leaving, at(2), TODAY).unwrap();
+    drop(database);
+    let (mut database, _) = Database::open(&path, limits()).unwrap();
+    assert_eq!(database.end_alerts().unwrap(), 1);
+    let expected = AlertRow {
+        last_s: MORNING_S + 90,
+        closed: true,
+        acked_s: Some(MORNING_S + 60),
+        note: Some("mine".into()),
+        ..row
+    };
+    assert_eq!(database.alert(1).unwrap(), Some(expected.clone()));
+    assert_eq!(database.alerts(&(MORNING_S..MORNING_S + 100)).unwrap(), [expected]);
+    assert_eq!(database.alert(2).unwrap(), None);
 }

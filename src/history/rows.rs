@@ -1,6 +1,6 @@
 //! What is kept, row by row.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::time::LocalDay;
 
@@ -64,7 +64,8 @@ pub enum Stretch {
 }
 
 impl Stretch {
-    pub(super) const fn secs(self) -> i64 {
+    /// Its length by name; days and hours of the dial may be longer or shorter.
+    pub const fn secs(self) -> i64 {
         match self {
             Self::Minute => 60,
             Self::Hour => 3_600,
@@ -72,7 +73,8 @@ impl Stretch {
         }
     }
 
-    pub(super) fn from_secs(secs: i64) -> Self {
+    /// The inverse of [`Self::secs`].
+    pub fn from_secs(secs: i64) -> Self {
         match secs {
             60 => Self::Minute,
             3_600 => Self::Hour,
@@ -87,6 +89,7 @@ pub struct AlertRow {
     /// Names it in `ack`.
     pub id: i64,
     /// One of the closed list.
+    #[serde(rename = "type")]
     pub kind: String,
     /// low, medium, high, critical.
     pub severity: String,
@@ -100,12 +103,27 @@ pub struct AlertRow {
     pub last_s: i64,
     /// Over.
     pub closed: bool,
-    /// JSON.
+    /// What was counted: an object of numbers, as JSON.
+    #[serde(serialize_with = "as_json")]
     pub evidence: String,
     /// When somebody acknowledged it.
     pub acked_s: Option<i64>,
     /// What they said.
     pub note: Option<String>,
+    /// When somebody said that it needs no more attention.
+    pub resolved_s: Option<i64>,
+}
+
+impl AlertRow {
+    /// Whether it still asks for attention: it goes on, and nobody has settled it.
+    pub fn is_open(&self) -> bool {
+        !self.closed && self.resolved_s.is_none()
+    }
+}
+
+/// Text that is JSON, as what it says.
+fn as_json<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
+    serde_json::from_str::<serde_json::Value>(text).unwrap_or_default().serialize(to)
 }
 
 /// A stretch of time to ask for: from (inclusive) to (exclusive), seconds since the epoch.
