@@ -99,16 +99,25 @@ impl Addr {
     }
 
     /// The IPv4 octets, if this is an IPv4 address.
+    #[inline]
     pub fn v4(&self) -> Option<[u8; 4]> {
         self.is_v4().then(|| [self.0[12], self.0[13], self.0[14], self.0[15]])
     }
 
+    /// As one number, most significant octet first: asked for every packet, so no loops over octets.
+    #[inline]
+    const fn number(&self) -> u128 {
+        u128::from_be_bytes(self.0)
+    }
+
     /// Whether this is an IPv4 address.
-    pub fn is_v4(&self) -> bool {
-        self.0[..12] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+    #[inline]
+    pub const fn is_v4(&self) -> bool {
+        self.number() >> 32 == 0xffff
     }
 
     /// Site-local by construction: RFC 1918, RFC 4193 (fc00::/7) or link-local (169.254/16, fe80::/10).
+    #[inline]
     pub fn is_private(&self) -> bool {
         match self.v4() {
             Some([10, ..] | [192, 168, ..] | [169, 254, ..]) => true,
@@ -127,10 +136,11 @@ impl Addr {
     }
 
     /// Multicast, broadcast, unspecified or loopback: never a peer somebody chose.
+    #[inline]
     pub fn is_special(&self) -> bool {
         match self.v4() {
-            Some([a, b, c, d]) => a == 0 || a == 127 || a >= 224 || [a, b, c, d] == [255; 4],
-            None => self.0[0] == 0xff || self.0[..15] == [0; 15] && self.0[15] <= 1,
+            Some([a, ..]) => a == 0 || a == 127 || a >= 224,
+            None => self.0[0] == 0xff || self.number() <= 1,
         }
     }
 

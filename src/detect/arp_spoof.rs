@@ -2,7 +2,7 @@
 //!
 //! Each address has an owner, the hardware address that claimed it first. A rival is not yet an attacker: devices
 //! fail over, leases are reused, phones change their hardware address. It is one if it keeps claiming while the
-//! owner is demonstrably still there, and has an address of its own; or if it tells several lies at once, without
+//! owner still speaks for the address, and has an address of its own or wants the router's; or if it tells several lies at once, without
 //! being asked. Known evasions: spoofing that begins before we listen, against a victim that never speaks.
 
 use super::alert::{Evidence, Finding, Kind, Party, Severity};
@@ -11,7 +11,7 @@ use super::settings::Thresholds;
 use super::shared::{AddrKey, KEPT, Shared, Since};
 use super::table::Table;
 use super::who::Bindings;
-use crate::dissect::Arp;
+use crate::dissect::{Arp, Packet};
 use crate::net::{Addr, MacAddr};
 use crate::time::{Duration, Moment};
 
@@ -34,6 +34,8 @@ struct Owned {
     owner: MacAddr,
     rival: MacAddr,
     rival_first: Moment,
+    /// When the owner last spoke for this address, or claimed it.
+    owner_heard: Moment,
     /// Claims by the rival.
     claims: Sliding<1>,
 }
@@ -58,6 +60,8 @@ pub(super) struct Claims {
     tellers: Table<MacKey, Teller>,
     questions: [(Addr, Moment); MAX_QUESTIONS],
     next: usize,
+    /// The owner whose address is disputed at present, and that address.
+    disputed: (MacAddr, Addr),
 }
 
 impl Claims {
@@ -68,10 +72,34 @@ impl Claims {
             tellers: Table::new(MAX_TELLERS, KEPT),
             questions: [(Addr::UNSPECIFIED, Moment::ZERO); MAX_QUESTIONS],
             next: 0,
+            disputed: (MacAddr::NONE, Addr::UNSPECIFIED),
         }
     }
 
-    pub(super) fn observe(&mut self, shared: &Shared, bindings: &Bindings, arp: &Arp, at: Moment) {
+    /// Notes that an owner still speaks, where somebody else claims what is its own: for itself, or for the world as
+    /// a router does. Called for every packet.
+    #[inline]
+    pub(super) fn witness(&mut self, shared: &Shared, packet: &Packet<'_>, src: Addr) {
+        let (owner, _) = self.disputed;
+        if owner != MacAddr::NONE && packet.ether.is_some_and(|ether| ether.src == owner) {
+            self.still_there(shared, src, packet.at);
+        }
+    }
+
+    #[cold]
+    fn still_there(&mut self, shared: &Shared, src: Addr, at: Moment) {
+        let (owner, addr) = self.disputed;
+        if src != addr && src.is_private() {
+            return;
+        }
+        if let Some(owned) = self.owned.entry(shared.hash(&addr), &AddrKey(addr))
+            && owned.owner == owner
+        {
+            owned.owner_heard = at;
+        }
+    }
+
+    pub(super) fn observe(&mut self, shared: &Shared, arp: &Arp, at: Moment) {
         let unasked = self.is_unasked(arp, at);
         if arp.operation == 1 {
             self.questions[self.next] = (arp.target, at);
@@ -99,15 +127,16 @@ impl Claims {
             owned.owner = arp.sender_mac;
         }
         if owned.owner == arp.sender_mac {
+            owned.owner_heard = at;
             return;
         }
         if owned.rival != arp.sender_mac {
-            let owner = owned.owner;
-            *owned = Owned { owner, rival: arp.sender_mac, rival_first: at, ..Owned::default() };
+            let Owned { owner, owner_heard, .. } = *owned;
+            *owned = Owned { owner, rival: arp.sender_mac, rival_first: at, owner_heard, ..Owned::default() };
         }
         owned.claims.add(slice, 0, 1);
-        let heard = bindings.of(owned.owner).map_or(Moment::ZERO, |owner| owner.last);
-        if at.since(heard) > GONE_AFTER && at.since(owned.rival_first) > GONE_AFTER {
+        self.disputed = (owned.owner, arp.sender);
+        if at.since(owned.owner_heard) > GONE_AFTER && at.since(owned.rival_first) > GONE_AFTER {
             *owned = Owned { owner: arp.sender_mac, ..Owned::default() };
         }
     }
@@ -136,13 +165,13 @@ impl Claims {
                 return;
             }
             let owner = bindings.of(owned.owner);
-            let is_alive = owner.is_some_and(|owner| owner.last > owned.rival_first);
+            let is_alive = owned.owner_heard > owned.rival_first;
             let has_own =
                 bindings.of(owned.rival).and_then(|rival| rival.addr).is_some_and(|own| own != addr.0);
-            if !is_alive || !has_own {
+            let of_router = owner.is_some_and(super::who::Owner::is_router);
+            if !is_alive || !(has_own || of_router) {
                 return;
             }
-            let of_router = owner.is_some_and(super::who::Owner::is_router);
             found.push(Finding {
                 kind: Kind::ArpSpoof,
                 severity: if of_router { Severity::Critical } else { Severity::High },

@@ -14,6 +14,10 @@ pub(super) const MAX_EPISODES: usize = 64;
 pub(super) const QUIET: Duration = Duration::from_secs(60);
 /// What returns this soon after its end is the same episode.
 pub(super) const COOL_DOWN: Duration = Duration::from_secs(600);
+/// The same for what goes by the hour and the day: a week, so that a device is not told about every day.
+const LONG_COOL_DOWN: Duration = Duration::from_secs(7 * 86_400);
+/// And its quiet.
+const LONG_QUIET: Duration = Duration::from_secs(2 * 3_600);
 /// An open episode is told about again at most this often, unless it got worse.
 const UPDATE_EVERY: Duration = Duration::from_secs(60);
 /// Changes waiting to be taken; the oldest is lost (never in practice: they are taken after every frame).
@@ -102,13 +106,15 @@ impl Episodes {
     /// Closes what has gone quiet, and forgets what has cooled down.
     pub(super) fn poll(&mut self, now: Moment) {
         for episode in &mut self.open {
-            if episode.alert.stage != Stage::Closed && now.since(episode.alert.last) > QUIET {
+            let quiet = now.since(episode.alert.last);
+            if episode.alert.stage != Stage::Closed && quiet > quiet_of(episode.alert.kind) {
                 episode.alert.stage = Stage::Closed;
                 tell(&mut self.changes, episode.alert);
             }
         }
         self.open.retain(|episode| {
-            episode.alert.stage != Stage::Closed || now.since(episode.alert.last) <= COOL_DOWN
+            episode.alert.stage != Stage::Closed
+                || now.since(episode.alert.last) <= cool_down_of(episode.alert.kind)
         });
     }
 
@@ -124,6 +130,18 @@ impl Episodes {
     pub(super) fn next_change(&mut self) -> Option<Alert> {
         self.changes.pop_front()
     }
+}
+
+fn quiet_of(kind: Kind) -> Duration {
+    if is_slow_burning(kind) { LONG_QUIET } else { QUIET }
+}
+
+fn cool_down_of(kind: Kind) -> Duration {
+    if is_slow_burning(kind) { LONG_COOL_DOWN } else { COOL_DOWN }
+}
+
+fn is_slow_burning(kind: Kind) -> bool {
+    matches!(kind, Kind::Beaconing | Kind::Exfiltration)
 }
 
 fn tell(changes: &mut VecDeque<Alert>, alert: Alert) {
@@ -144,6 +162,8 @@ fn is_same(alert: &Alert, finding: &Finding) -> bool {
             | Kind::DnsTunnel
             | Kind::DdosOut
             | Kind::LateralMovement
+            | Kind::Beaconing
+            | Kind::Exfiltration
     );
     alert.kind == finding.kind
         && alert.source == finding.source

@@ -18,14 +18,17 @@
 mod alert;
 mod amplification;
 mod arp_spoof;
+mod beaconing;
 mod brute_force;
 mod count;
 mod dns_tunnel;
 mod episodes;
+mod exfiltration;
 mod host_sweep;
 mod http_flood;
 mod icmp_flood;
 mod icmp_tunnel;
+mod lateral_movement;
 mod port_scan;
 mod rogue;
 mod settings;
@@ -41,7 +44,8 @@ mod web_brute_force;
 mod who;
 
 pub use alert::{Alert, Evidence, Kind, MAX_EVIDENCE, Party, Severity, Stage};
-pub use settings::{Settings, Thresholds};
+pub use exfiltration::{Baseline, LEAST_DAYS, MAX_BASELINES, MAX_DAYS};
+pub use settings::{Baselines, Settings, Thresholds};
 
 use alert::Finding;
 use count::slice_of;
@@ -54,6 +58,7 @@ use crate::dissect::hostname::HostName;
 use crate::dissect::{Net, Packet};
 use crate::flow::{FlowTable, Seen};
 use crate::names::Event;
+use crate::net::{Addr, ClientId};
 use crate::time::{Duration, Moment};
 
 /// A jump of packet time by more than this, either way, is a broken clock: what was counted is void.
@@ -67,6 +72,9 @@ pub struct Detection {
     shared: Shared,
     streams: Streams,
     bindings: Bindings,
+    beacons: beaconing::Beacons,
+    logins: lateral_movement::Logins,
+    uploads: exfiltration::Uploads,
     claims: arp_spoof::Claims,
     sites: dns_tunnel::Sites,
     echoes: icmp_tunnel::Echoes,
@@ -85,6 +93,9 @@ impl Detection {
             shared: Shared::new(seed),
             streams: Streams::new(),
             bindings: Bindings::default(),
+            beacons: beaconing::Beacons::new(),
+            logins: lateral_movement::Logins::new(),
+            uploads: exfiltration::Uploads::default(),
             claims: arp_spoof::Claims::new(),
             sites: dns_tunnel::Sites::new(),
             echoes: icmp_tunnel::Echoes::new(),
@@ -116,6 +127,21 @@ impl Detection {
         if let (Some(ip), false) = (packet.ip(), names.is_empty()) {
             self.observe_events(packet, ip, (names, asked));
         }
+    }
+
+    /// Takes in what a client has sent to the outside in all, at the end of a window.
+    pub fn observe_upload(&mut self, client: (ClientId, Addr), total_bytes: u64, at: Moment) {
+        self.uploads.observe(client, total_bytes, at);
+    }
+
+    /// What each device sends in a day, to be kept over a restart.
+    pub fn baselines(&self) -> impl Iterator<Item = (ClientId, &Baseline)> {
+        self.uploads.baselines()
+    }
+
+    /// Puts back what was kept over a restart.
+    pub fn restore_baseline(&mut self, client: ClientId, baseline: Baseline, now: Moment) {
+        self.uploads.restore(client, baseline, now);
     }
 
     /// Tells how late it is. Once per slice every detector looks at what has moved.
@@ -159,6 +185,7 @@ impl Detection {
         amplification::poll(shared, thresholds, found);
         udp_flood::poll(shared, &self.bindings, thresholds, found);
         icmp_flood::poll(shared, &self.bindings, thresholds, found);
+        self.logins.poll(shared, thresholds, found);
         host_sweep::poll(shared, thresholds, found);
         port_scan::poll(shared, thresholds, found);
         ssh_brute_force::poll(shared, &mut self.streams, thresholds, found);
@@ -172,6 +199,10 @@ impl Detection {
         self.advertisers.poll(&self.bindings, thresholds, found, now);
         self.sites.poll(shared, thresholds, found);
         self.echoes.poll(shared, thresholds, found);
+        self.beacons.poll(shared, thresholds, found);
+        if self.settings.baselines == Baselines::Judge {
+            self.uploads.poll(thresholds, found);
+        }
         for finding in &self.found {
             let is_spared = who::addr_of(finding.source).is_some_and(|addr| self.settings.is_exempt(&addr));
             if self.settings.runs(finding.kind) && !is_spared {
@@ -202,6 +233,8 @@ impl Detection {
         self.shared.forget();
         self.streams.forget();
         self.bindings.clear();
+        self.beacons.forget();
+        self.logins.forget();
         self.claims.forget();
         self.sites.forget();
         self.echoes.forget();

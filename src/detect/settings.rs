@@ -3,6 +3,16 @@
 use super::alert::Kind;
 use crate::net::{Addr, Prefix};
 
+/// Whether what devices usually do is held against them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Baselines {
+    /// Only learn: a capture is too short to know what is usual.
+    #[default]
+    Learn,
+    /// Learn and judge, as on a router.
+    Judge,
+}
+
 /// What runs, whom it spares, and from where on it speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -12,11 +22,18 @@ pub struct Settings {
     pub exempt: Vec<Prefix>,
     /// From where on each detector speaks.
     pub thresholds: Thresholds,
+    /// Whether devices are judged by their own past.
+    pub baselines: Baselines,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { enabled: [true; Kind::ALL.len()], exempt: Vec::new(), thresholds: Thresholds::default() }
+        Self {
+            enabled: [true; Kind::ALL.len()],
+            exempt: Vec::new(),
+            thresholds: Thresholds::default(),
+            baselines: Baselines::default(),
+        }
     }
 }
 
@@ -87,7 +104,7 @@ impl Default for Thresholds {
             tunnel_names_30s: 20,
             echo_mismatches_180s: 6,
             ddos_sources: 3,
-            beacons: 30,
+            beacons: 60,
             lateral_probes: 15,
             exfiltration_mb: 500,
         }

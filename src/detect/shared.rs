@@ -85,6 +85,8 @@ pub(super) mod at_pair {
 pub(super) struct Fan {
     pub(super) hosts: Tried<128>,
     pub(super) counts: Sliding<1>,
+    /// The last host tried is of the household.
+    pub(super) is_inside: bool,
     pub(super) since: Since,
 }
 
@@ -249,6 +251,12 @@ impl Shared {
         mix(addr.fingerprint() ^ self.seed)
     }
 
+    /// The hash of addresses, for who holds a table of the same kind meanwhile.
+    pub(super) fn hasher(&self) -> impl Fn(&Addr) -> u64 + use<> {
+        let seed = self.seed;
+        move |addr| mix(addr.fingerprint() ^ seed)
+    }
+
     pub(super) fn pair_hash(&self, src: &Addr, dst: &Addr, salt: u64) -> u64 {
         mix(self.hash(src) ^ self.hash(dst).rotate_left(21) ^ salt)
     }
@@ -256,7 +264,12 @@ impl Shared {
     /// Whether a source has an entry of its own, or gets one now.
     #[inline]
     pub(super) fn admit(&mut self, src: &Addr) -> bool {
-        let hash = self.hash(src);
+        self.admit_hashed(src, self.hash(src))
+    }
+
+    /// The same for who knows its hash.
+    #[inline]
+    pub(super) fn admit_hashed(&mut self, src: &Addr, hash: u64) -> bool {
         let key = AddrKey(*src);
         if self.sources.contains(hash, &key) || self.door.knock(hash) {
             return self.sources.enter(hash, &key, self.slice).is_some();
@@ -267,7 +280,11 @@ impl Shared {
     /// The entry of a destination.
     #[inline]
     pub(super) fn target(&mut self, dst: &Addr) -> Option<&mut Target> {
-        self.targets.enter(self.hash(dst), &AddrKey(*dst), self.slice)
+        let key = AddrKey(*dst);
+        if self.targets.is_again(&key) {
+            return Some(self.targets.again(self.slice));
+        }
+        self.targets.enter(self.hash(dst), &key, self.slice)
     }
 
     /// Counts a try to reach a port of a host.
@@ -291,6 +308,7 @@ impl Shared {
         {
             fan.hosts.attempt(dst_hash, slice);
             fan.counts.add(slice, 0, 1);
+            fan.is_inside = dst.is_private();
             fan.since.note(at);
         }
     }

@@ -1,20 +1,24 @@
-//! Slowloris and slow POST: many connections held open by requests that never end.
+//! Slowloris, slow POST and slow reading: many connections held open by requests that never end.
 //!
 //! One client keeps dozens of connections to one service for longer than ten seconds, each a trickle, and the
 //! server has nothing to say yet. Messengers keep as many connections, but to many servers, and those have
 //! answered. Whether bodies or headers are slow is told by the first bytes, where they are readable.
+//! A slow reader asks properly and then takes in the answer by the byte: its receive window stays all but shut.
 //! Known evasions: fewer connections than the threshold per source, requests that end at last.
 
 use super::alert::{Evidence, Finding, Kind, Party, Severity};
 use super::settings::Thresholds;
-use super::streams::{ServiceKey, Streams, client_of, payload_bytes, server_of};
-use crate::flow::{FlowTable, Half};
+use super::streams::{ServiceKey, Streams, client_of, server_of};
+use crate::flow::{FlowTable, Side};
 use crate::time::{Duration, Moment};
 
 /// Age from which on an unanswered request is slow.
 const SLOW_AFTER: Duration = Duration::from_secs(10);
 /// More than this is not a trickle.
 const TRICKLE_BYTES_PER_S: u64 = 200;
+/// Times a reader offered no room, to be stalled; and what it takes in at most.
+const STALLS: u8 = 2;
+const STALLED_BYTES_PER_S: u64 = 4_000;
 /// Services looked at per slice; the flow table is walked for each.
 const MAX_SUSPECTS: usize = 8;
 
@@ -52,6 +56,7 @@ pub(super) fn poll(stage: Stage<'_>, now: Moment, found: &mut Vec<Finding>) {
             first,
             evidence: Evidence::new(&[
                 ("slow_connections", u64::from(held.slow)),
+                ("stalled_readers", u64::from(held.stalled)),
                 ("open_connections", u64::from(held.open)),
                 ("payload_bytes", held.bytes),
                 ("port", u64::from(key.2)),
@@ -66,12 +71,8 @@ struct Held {
     open: u32,
     slow: u32,
     posting: u32,
+    stalled: u32,
     bytes: u64,
-}
-
-/// Whether a side sent headers only. A SYN-ACK has at most 40 bytes of options.
-fn is_silent(half: &Half) -> bool {
-    half.ip_bytes <= u64::from(half.packets) * 72 + 28
 }
 
 fn count_held(key: &ServiceKey, streams: &mut Streams, flows: &FlowTable, now: Moment) -> Held {
@@ -84,12 +85,21 @@ fn count_held(key: &ServiceKey, streams: &mut Streams, flows: &FlowTable, now: M
         }
         held.open += 1;
         let age = now.since(flow.first);
-        let sent = payload_bytes(&flow.orig);
-        let is_unanswered = is_silent(&flow.resp);
+        let note = *streams.note(slot);
+        let sent = note.sent_by(Side::Orig);
+        let is_stalled =
+            note.stalls >= STALLS && note.sent_by(Side::Resp) <= STALLED_BYTES_PER_S * age.as_secs();
+        if age >= SLOW_AFTER && is_stalled {
+            held.slow += 1;
+            held.stalled += 1;
+            held.bytes += sent;
+            continue;
+        }
+        let is_unanswered = note.sent_by(Side::Resp) == 0;
         if age >= SLOW_AFTER && is_unanswered && sent > 0 && sent <= TRICKLE_BYTES_PER_S * age.as_secs() {
             held.slow += 1;
             held.bytes += sent;
-            held.posting += u32::from(streams.note(slot).has_posted);
+            held.posting += u32::from(note.has_posted);
         }
     }
     held

@@ -6,6 +6,7 @@
 //! So tries are counted within each connection, and a connection that ends without success counts all of its
 //! tries: six tries on each of three connections are eighteen tries, while a loop of thirty successful copies is
 //! none. Sliding over three minutes, and since the last success for guessing that takes an hour.
+//! One password for many machines (spraying) is a try or two on each: these are added up per client.
 //! Known evasions: one try in ten minutes, many sources, and padding that varies the length of failures.
 
 use super::alert::{Evidence, Finding, Kind, Party, Severity};
@@ -14,6 +15,8 @@ use super::settings::Thresholds;
 use super::shared::Shared;
 use super::streams::{Streams, Talk, at_service, client_of, server_of};
 use crate::flow::Side;
+use crate::net::Addr;
+use crate::time::Moment;
 
 /// Bytes the server has sent when its half of the key exchange is under way.
 const KEY_EXCHANGE_BYTES: u64 = 600;
@@ -21,6 +24,10 @@ const KEY_EXCHANGE_BYTES: u64 = 600;
 const LONGEST_REPLY: u32 = 200;
 /// Connections without success that make a series.
 const LEAST_CONNECTIONS: u32 = 2;
+/// Machines that refused one client within three minutes: spraying.
+const SPRAYED_SERVERS: usize = 5;
+/// Clients whose refusals are added up per slice.
+const MAX_SPRAYERS: usize = 32;
 /// Slow guessing: tries since the last success as a multiple of the threshold.
 const SLOW_PCT: u32 = 200;
 
@@ -143,6 +150,7 @@ pub(super) fn poll(
 ) {
     let slice = shared.slice;
     let least = thresholds.ssh_tries_180s;
+    spray(shared, streams, thresholds, found);
     streams.services.touched(slice, |key, service| {
         if service.talk != Talk::Ssh {
             return;
@@ -169,6 +177,53 @@ pub(super) fn poll(
             ]),
         });
     });
+}
+
+/// Refusals of one client by several servers.
+struct Sprayer {
+    client: Addr,
+    servers: usize,
+    tries: u32,
+    first: Moment,
+}
+
+/// A try or two on each of many machines.
+fn spray(shared: &Shared, streams: &mut Streams, thresholds: &Thresholds, found: &mut Vec<Finding>) {
+    let slice = shared.slice;
+    let mut sprayers: Vec<Sprayer> = Vec::new();
+    streams.services.all(|key, service| {
+        let tries = match service.talk {
+            Talk::Ssh => service.counts.sum(slice, at_service::TRIES, Span::S180),
+            Talk::Unknown | Talk::Login | Talk::Web => 0,
+        };
+        if tries == 0 {
+            return;
+        }
+        let (client, first) = (client_of(key), service.since.first());
+        if let Some(known) = sprayers.iter_mut().find(|known| known.client == client) {
+            known.servers += 1;
+            known.tries += tries;
+            known.first = known.first.min(first);
+        } else if sprayers.len() < MAX_SPRAYERS {
+            sprayers.push(Sprayer { client, servers: 1, tries, first });
+        }
+    });
+    for sprayer in sprayers {
+        if sprayer.servers < SPRAYED_SERVERS || sprayer.tries < thresholds.ssh_tries_180s {
+            continue;
+        }
+        found.push(Finding {
+            kind: Kind::SshBruteForce,
+            severity: Severity::Medium.grown(sprayer.tries.into(), thresholds.ssh_tries_180s),
+            source: Party::Addr(sprayer.client),
+            target: None,
+            first: sprayer.first,
+            evidence: Evidence::new(&[
+                ("failed_tries_180s", u64::from(sprayer.tries)),
+                ("servers_180s", sprayer.servers as u64),
+            ]),
+        });
+    }
 }
 
 #[cfg(test)]

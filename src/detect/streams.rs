@@ -7,7 +7,7 @@
 use super::count::Sliding;
 use super::shared::{AddrKey, KEPT, Shared, Since};
 use super::table::Table;
-use crate::flow::{Flow, SETS, Slot, WAYS};
+use crate::flow::{Flow, SETS, Side, Slot, WAYS};
 use crate::net::Addr;
 use crate::time::Moment;
 
@@ -36,8 +36,12 @@ pub(super) struct Note {
     pub(super) is_open: bool,
     /// Its end was counted.
     pub(super) is_ended: bool,
+    /// Payload sent by who began and by who answered, in bytes.
+    pub(super) sent_bytes: [u32; 2],
     /// It sent a POST.
     pub(super) has_posted: bool,
+    /// Times the client offered no room for more.
+    pub(super) stalls: u8,
     /// Secure shell: see [`super::ssh_brute_force`].
     pub(super) shell: super::ssh_brute_force::Shell,
 }
@@ -52,13 +56,14 @@ pub(super) mod at_service {
     pub(in crate::detect) const POSTS: usize = 5;
     pub(in crate::detect) const REQUESTS: usize = 6;
     pub(in crate::detect) const REFUSED: usize = 7;
+    pub(in crate::detect) const REPLIES: usize = 8;
 }
 
 /// One client and one service.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Service {
     pub(super) talk: Talk,
-    pub(super) counts: Sliding<8>,
+    pub(super) counts: Sliding<9>,
     /// Connections open now.
     pub(super) open: u32,
     /// Failed tries since the last success, and when they began: guessing so slow that no window holds it.
@@ -77,6 +82,13 @@ pub(super) type ServiceKey = (AddrKey, AddrKey, u16);
 pub(super) struct Streams {
     notes: Box<[Note]>,
     pub(super) services: Table<ServiceKey, Service>,
+}
+
+impl Note {
+    /// Payload sent by one side, in bytes.
+    pub(super) fn sent_by(&self, side: Side) -> u64 {
+        u64::from(self.sent_bytes[side as usize])
+    }
 }
 
 impl Streams {
@@ -151,11 +163,6 @@ pub(super) fn talk_of(payload: &[u8]) -> Option<Talk> {
         _ if crate::dissect::http::begins_request(payload) => Some(Talk::Web),
         _ => None,
     }
-}
-
-/// Payload bytes sent by one side, headers estimated where they are not known.
-pub(super) fn payload_bytes(half: &crate::flow::Half) -> u64 {
-    half.ip_bytes.saturating_sub(u64::from(half.packets) * 52)
 }
 
 /// The address of the client of a service.

@@ -31,6 +31,8 @@ pub(super) struct Table<K, V> {
     places: Box<[Place<K, V>]>,
     /// Slices after which an untouched entry is dropped.
     ttl: Slice,
+    /// Where the last one was entered: floods come in a row.
+    recent: usize,
     refused: u64,
 }
 
@@ -43,6 +45,7 @@ impl<K: Copy + Eq + Default, V: Clone + Default> Table<K, V> {
             tags: vec![0; len].into_boxed_slice(),
             places: vec![place; len].into_boxed_slice(),
             ttl,
+            recent: 0,
             refused: 0,
         }
     }
@@ -70,6 +73,21 @@ impl<K: Copy + Eq + Default, V: Clone + Default> Table<K, V> {
         self.find(hash, key).is_some()
     }
 
+    /// Whether this key was the last one entered.
+    #[inline]
+    pub(super) fn is_again(&self, key: &K) -> bool {
+        self.tags[self.recent] != 0 && self.places[self.recent].key == *key
+    }
+
+    /// The entry last entered, without a look for it; a touch.
+    #[inline]
+    pub(super) fn again(&mut self, slice: Slice) -> &mut V {
+        let place = &mut self.places[self.recent];
+        place.last = slice;
+        place.touched = place.touched.saturating_add(1);
+        &mut place.value
+    }
+
     /// The entry of a key, made if there is room for it.
     #[inline]
     pub(super) fn enter(&mut self, hash: u64, key: &K, slice: Slice) -> Option<&mut V> {
@@ -77,6 +95,7 @@ impl<K: Copy + Eq + Default, V: Clone + Default> Table<K, V> {
             Some(at) => at,
             None => self.admit(hash, key, slice)?,
         };
+        self.recent = at;
         let place = &mut self.places[at];
         place.last = slice;
         place.touched = place.touched.saturating_add(1);

@@ -4,6 +4,8 @@ use super::*;
 use crate::dissect::{Frame, LinkType, dissect};
 use crate::names::NameWatcher;
 
+mod edges;
+
 const ATTACKER: [u8; 4] = [192, 168, 1, 66];
 const VICTIM: [u8; 4] = [203, 0, 113, 10];
 const SYN: u8 = 2;

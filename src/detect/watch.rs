@@ -5,10 +5,10 @@
 
 use super::dns_tunnel::Asked;
 use super::shared::{Attempt, Probe, at_target};
-use super::streams::{Talk, at_service, payload_bytes, talk_of, talk_on};
+use super::streams::{Talk, at_service, talk_of, talk_on};
 use super::{Detection, amplification, brute_force, icmp_tunnel, ssh_brute_force, web_brute_force};
 use crate::dissect::hostname::HostName;
-use crate::dissect::{Arp, Ip, Packet, Tcp, Transport, dhcp, tcp_flags};
+use crate::dissect::{Arp, Fragment, Ip, Packet, Tcp, Transport, dhcp, tcp_flags};
 use crate::flow::{Flow, Seen, Side};
 use crate::names::Event;
 use crate::net::mix;
@@ -24,6 +24,11 @@ const TALK_SHOWS_WITHIN: u32 = 6;
 const SMALL_UP_BYTES: u64 = 3_000;
 const SMALL_DOWN_BYTES: u64 = 6_000;
 
+/// A client that offers no more room than this has stopped to read. Unscaled: with the usual scales at most 8 KiB.
+const STALLED_WINDOW: u16 = 64;
+/// Packets of a server by which a login from outside has become a visit.
+const VISIT_PACKETS: u32 = 24;
+
 const ECHO_REPLY: u8 = 0;
 const ECHO_REQUEST: u8 = 8;
 const ECHO_REQUEST_V6: u8 = 128;
@@ -36,10 +41,14 @@ impl Detection {
         if let Some(ended) = seen.ended {
             self.streams.close(&self.shared, &ended.flow, ended.slot, at);
         }
+        self.claims.witness(&self.shared, packet, ip.src);
         match &packet.transport {
             Transport::Tcp(tcp) => self.observe_tcp(packet, seen, tcp),
             Transport::Udp { .. } => self.observe_udp(packet, seen),
             Transport::Icmp { kind, id, .. } => self.observe_icmp(packet, ip, (*kind, *id)),
+            Transport::None if ip.protocol == 6 && ip.fragment == Fragment::First => {
+                self.observe_tiny_fragment(ip, at);
+            }
             Transport::None | Transport::Other(_) => {}
         }
     }
@@ -57,32 +66,49 @@ impl Detection {
         }
         if tcp.payload_len > 0 {
             self.segment(packet, seen, tcp);
+        } else if tcp.window <= STALLED_WINDOW && seen.side == Side::Orig {
+            self.stall(seen, tcp);
         }
         if tcp.flags & (tcp_flags::FIN | tcp_flags::RST) != 0 && flow.is_closed() {
             self.end_tcp(packet.at, seen);
         }
     }
 
+    /// The first fragment of a segment that ends within its header hides its flags (RFC 1858 §2): nobody needs that
+    /// but who wants to pass a filter.
+    #[cold]
+    fn observe_tiny_fragment(&mut self, ip: &Ip, at: Moment) {
+        let attempt = Attempt { at, src: ip.src, dst: ip.dst, port: 0, probe: Probe::Tcp };
+        if ip.src.is_special() || ip.dst.is_special() || !self.shared.admit(&ip.src) {
+            return;
+        }
+        self.shared.attempt(&attempt);
+        self.shared.odd_flags(&attempt);
+    }
+
     fn begin_tcp(&mut self, packet: &Packet<'_>, seen: &Seen<'_>, tcp: &Tcp) {
         const ALL: u8 = 0x3f;
+        /// FIN and ACK: Uriel Maimon's scan.
+        const MAIMON: u8 = 0x11;
         let (orig, resp) = (seen.flow.tuple.orig, seen.flow.tuple.resp);
         if seen.side == Side::Resp || resp.addr.is_special() || orig.addr.is_special() {
             return;
         }
         let is_syn = tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
         let is_odd = matches!(tcp.flags & ALL, 0 | 1 | 0x29 | 0x03 | 0x3f | 0x2b);
-        // A lone ACK may be the middle of an old connection; a server's end of it never is a scan.
-        let is_lone_ack =
-            tcp.flags & ALL == tcp_flags::ACK && tcp.payload_len == 0 && orig.port >= FIRST_EPHEMERAL;
+        // A lone ACK or FIN may be the rest of an old connection; a server's end of it never is a scan.
+        let is_rest = matches!(tcp.flags & ALL, tcp_flags::ACK | MAIMON);
+        let is_lone_ack = is_rest && tcp.payload_len == 0 && orig.port >= FIRST_EPHEMERAL;
         if !(is_syn || is_odd || is_lone_ack) {
             return;
         }
         self.note_first(packet, seen.flow);
+        let source = self.shared.hash(&orig.addr);
         if is_syn {
-            self.count_at_target(packet, seen.flow, at_target::SYNS, 1);
+            self.count_from(source, packet, seen.flow, (at_target::SYNS, 1));
         }
-        let attempt = attempt(packet.at, seen.flow, Probe::Tcp);
-        if self.shared.admit(&attempt.src) {
+        if self.shared.admit_hashed(&orig.addr, source) {
+            let attempt = attempt(packet.at, seen.flow, Probe::Tcp);
             self.shared.attempt(&attempt);
             if is_odd {
                 self.shared.odd_flags(&attempt);
@@ -112,6 +138,7 @@ impl Detection {
             return;
         }
         self.count_at_target(packet, flow, at_target::COMPLETED, 1);
+        self.beacons.visit(&self.shared, flow);
         let talk = talk_on(flow.tuple.resp.port);
         let slice = self.shared.slice;
         let Some(service) = self.streams.service(&self.shared, flow, packet.at) else { return };
@@ -130,6 +157,8 @@ impl Detection {
     fn segment(&mut self, packet: &Packet<'_>, seen: &Seen<'_>, tcp: &Tcp) {
         let half = seen.flow.half(seen.side);
         let note = self.streams.note(seen.slot);
+        let sent = &mut note.sent_bytes[seen.side as usize];
+        *sent = sent.saturating_add(tcp.payload_len);
         match note.talk {
             Talk::Unknown if half.packets <= TALK_SHOWS_WITHIN && note.is_open => {
                 if let Some(talk) = talk_of(packet.payload) {
@@ -141,7 +170,21 @@ impl Detection {
                 }
             }
             Talk::Unknown => {}
-            Talk::Ssh | Talk::Login | Talk::Web => self.speak(packet, seen, tcp),
+            Talk::Ssh | Talk::Login | Talk::Web => {
+                if half.packets == VISIT_PACKETS && seen.side == Side::Resp && note.talk != Talk::Web {
+                    self.logins.note(&self.shared, seen.flow, packet.at);
+                }
+                self.speak(packet, seen, tcp);
+            }
+        }
+    }
+
+    /// A client that takes in next to nothing of what it asked for.
+    #[cold]
+    fn stall(&mut self, seen: &Seen<'_>, tcp: &Tcp) {
+        let note = self.streams.note(seen.slot);
+        if note.is_open && tcp.flags & (tcp_flags::FIN | tcp_flags::RST | tcp_flags::SYN) == 0 {
+            note.stalls = note.stalls.saturating_add(1);
         }
     }
 
@@ -152,9 +195,14 @@ impl Detection {
         match self.streams.note(seen.slot).talk {
             Talk::Unknown => {}
             Talk::Ssh => {
-                let server_bytes = payload_bytes(&flow.resp);
-                let shell = &mut self.streams.note(seen.slot).shell;
-                let turn = shell.segment(seen.side, tcp.payload_len, server_bytes);
+                let note = self.streams.note(seen.slot);
+                // What it had sent before this segment.
+                let own = if seen.side == Side::Resp { u64::from(tcp.payload_len) } else { 0 };
+                let server_bytes = note.sent_by(Side::Resp).saturating_sub(own);
+                let turn = note.shell.segment(seen.side, tcp.payload_len, server_bytes);
+                if matches!(turn, ssh_brute_force::Turn::Success { .. }) {
+                    self.logins.note(&self.shared, flow, packet.at);
+                }
                 if turn != ssh_brute_force::Turn::None
                     && let Some(service) = self.streams.service(&self.shared, flow, packet.at)
                 {
@@ -183,6 +231,7 @@ impl Detection {
             }
             Side::Resp if payload.starts_with(b"HTTP/1") => {
                 self.count_at_target(packet, flow, at_target::REPLIES, 1);
+                self.count_at_service(flow, packet.at, at_service::REPLIES);
                 if web_brute_force::is_refusal(payload) {
                     self.count_at_service(flow, packet.at, at_service::REFUSED);
                 }
@@ -207,7 +256,8 @@ impl Detection {
         self.streams.close(&self.shared, seen.flow, seen.slot, at);
         self.streams.note(seen.slot).is_ended = true;
         let slice = self.shared.slice;
-        let (up, down) = (payload_bytes(&seen.flow.orig), payload_bytes(&seen.flow.resp));
+        let (up, down) = (note.sent_by(Side::Orig), note.sent_by(Side::Resp));
+        self.beacons.report(&self.shared, seen.flow, (up, down));
         let Some(service) = self.streams.service(&self.shared, seen.flow, at) else { return };
         service.counts.add(slice, at_service::ENDED, 1);
         let is_small = up > 0 && down > 0 && up <= SMALL_UP_BYTES && down <= SMALL_DOWN_BYTES;
@@ -258,10 +308,10 @@ impl Detection {
             // Nobody asked, as far as we saw.
             return self.count_at_target(packet, flow, at_target::REFLECTED, 1);
         }
-        self.count_at_target(packet, flow, at_target::DATAGRAMS, 1);
-        let attempt = attempt(packet.at, flow, Probe::Udp);
-        if orig.port >= FIRST_EPHEMERAL && self.shared.admit(&attempt.src) {
-            self.shared.attempt(&attempt);
+        let source = self.shared.hash(&orig.addr);
+        self.count_from(source, packet, flow, (at_target::DATAGRAMS, 1));
+        if orig.port >= FIRST_EPHEMERAL && self.shared.admit_hashed(&orig.addr, source) {
+            self.shared.attempt(&attempt(packet.at, flow, Probe::Udp));
         }
     }
 
@@ -309,7 +359,7 @@ impl Detection {
         if !arp.sender.is_special() {
             self.bindings.note_claim(arp.sender_mac, arp.sender, at);
         }
-        self.claims.observe(&self.shared, &self.bindings, arp, at);
+        self.claims.observe(&self.shared, arp, at);
         if arp.sender == arp.target || arp.sender.is_special() {
             return;
         }
@@ -367,8 +417,14 @@ impl Detection {
 
     /// Counts at the destination of a flow, whoever its source is.
     fn count_at_target(&mut self, packet: &Packet<'_>, flow: &Flow, which: usize, n: u32) {
-        let slice = self.shared.slice;
         let source = self.shared.hash(&flow.tuple.orig.addr);
+        self.count_from(source, packet, flow, (which, n));
+    }
+
+    /// The same for who knows the hash of the source.
+    #[inline]
+    fn count_from(&mut self, source: u64, packet: &Packet<'_>, flow: &Flow, (which, n): (usize, u32)) {
+        let slice = self.shared.slice;
         let Some(target) = self.shared.target(&flow.tuple.resp.addr) else { return };
         target.counts.add(slice, which, n);
         if matches!(

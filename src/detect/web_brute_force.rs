@@ -15,6 +15,8 @@ use super::streams::{Streams, Talk, at_service, client_of, server_of};
 const POSTS: u32 = 3;
 /// Small connections nobody can read: so many times the threshold.
 const SHAPES: u32 = 8;
+/// Posts per connection that make the connections' sizes irrelevant.
+const FEW: u32 = 10;
 /// Of all connections, so many were small.
 const SMALL_PCT: u32 = 90;
 
@@ -44,9 +46,13 @@ pub(super) fn poll(
         let mut sum = |which| service.counts.sum(slice, which, Span::S30);
         let (refused, posts, requests) =
             (sum(at_service::REFUSED), sum(at_service::POSTS), sum(at_service::REQUESTS));
+        let replies = sum(at_service::REPLIES);
         let (ended, small) = (sum(at_service::ENDED), sum(at_service::SMALL));
         let mostly_small = ended > 0 && small * 100 >= ended * SMALL_PCT;
-        let is_posting = posts >= least * POSTS && posts * 2 >= requests && mostly_small;
+        let is_posting = posts >= least * POSTS
+            && posts * 2 >= requests
+            && replies * 2 >= posts
+            && (mostly_small || ended * FEW < posts);
         let is_shape = requests == 0 && small >= least * SHAPES && mostly_small;
         if refused < least && !is_posting && !is_shape {
             return;

@@ -28,6 +28,13 @@ pub(super) struct Owner {
     pub(super) last: Moment,
 }
 
+/// Which end of a frame.
+#[derive(Clone, Copy)]
+enum End {
+    Sender,
+    Receiver,
+}
+
 /// Flows sent through a router until it is believed to be one.
 const ROUTES: u32 = 3;
 
@@ -41,17 +48,24 @@ impl Owner {
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
     owners: Vec<Owner>,
-    /// Where the last one was found.
-    recent: usize,
+    /// Where the last sender and the last receiver were found.
+    recent: [usize; 2],
 }
 
 impl Bindings {
-    fn index(&mut self, mac: MacAddr, at: Moment) -> usize {
-        if self.owners.get(self.recent).is_some_and(|owner| owner.mac == mac) {
-            return self.recent;
+    #[inline]
+    fn index(&mut self, mac: MacAddr, at: Moment, end: End) -> usize {
+        let recent = self.recent[end as usize];
+        if self.owners.get(recent).is_some_and(|owner| owner.mac == mac) {
+            return recent;
         }
+        self.look_up(mac, at, end)
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, mac: MacAddr, at: Moment, end: End) -> usize {
         let found = self.owners.iter().position(|owner| owner.mac == mac);
-        self.recent = found.unwrap_or_else(|| {
+        let index = found.unwrap_or_else(|| {
             let owner = Owner { mac, addr: None, heard: Addr::UNSPECIFIED, routed: 0, last: at };
             if self.owners.len() < MAX_DEVICES {
                 self.owners.push(owner);
@@ -61,13 +75,14 @@ impl Bindings {
             self.owners[oldest] = owner;
             oldest
         });
-        self.recent
+        self.recent[end as usize] = index;
+        index
     }
 
     /// Notes who speaks in the first packet of a flow, and who is to pass it on.
     pub(super) fn note_first(&mut self, ether: Ether, src: Addr, dst: Addr, at: Moment) {
         if is_host(ether.src) && !src.is_special() {
-            let index = self.index(ether.src, at);
+            let index = self.index(ether.src, at, End::Sender);
             let owner = &mut self.owners[index];
             owner.last = at;
             if src.is_private() && owner.addr.is_none() {
@@ -76,14 +91,14 @@ impl Bindings {
             }
         }
         if is_host(ether.dst) && !dst.is_special() && !dst.is_private() {
-            let index = self.index(ether.dst, at);
+            let index = self.index(ether.dst, at, End::Receiver);
             self.owners[index].routed = self.owners[index].routed.saturating_add(1);
         }
     }
 
     /// Notes what a hardware address says of itself, in ARP.
     pub(super) fn note_claim(&mut self, mac: MacAddr, addr: Addr, at: Moment) {
-        let index = self.index(mac, at);
+        let index = self.index(mac, at, End::Sender);
         let owner = &mut self.owners[index];
         owner.last = at;
         owner.addr = owner.addr.or(Some(addr));

@@ -298,6 +298,10 @@ impl Engine {
                 slot(&mut self.totals, client).watched += report.added;
                 self.outputs.push_back(Output::Window(report.window));
             }
+            if let (Some(detection), Some(known)) = (&mut self.detection, self.lan.clients().known(client)) {
+                let sent = self.totals.get(client.index()).map_or(0, |totals| totals.up_bytes);
+                detection.observe_upload((known.id, known.latest_address()), sent, window_start(no + 1));
+            }
         }
     }
 

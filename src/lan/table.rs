@@ -49,6 +49,13 @@ pub struct Known {
     last_address: Addr,
 }
 
+impl Known {
+    /// The address it used last.
+    pub fn latest_address(&self) -> Addr {
+        self.last_address
+    }
+}
+
 /// Clients by number, found by identity or address.
 #[derive(Debug)]
 pub struct Clients {

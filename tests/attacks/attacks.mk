@@ -1,4 +1,10 @@
 # Detectors against labelled captures; docs/detectors.md has the last result.
-.PHONY: attacks
-attacks: build ## every labelled attack and benign capture, judged (docs/detectors.md)
-	@python3 tests/attacks/score.py target/release/streamguard $(SHARED) --table docs/detectors.md
+LAB_CAPTURES ?= build/attacks
+.PHONY: attacks attacks-record
+attacks-record: ## records the attack lab into build/attacks (root, namespaces, the tools themselves; what is there is kept)
+	@tests/attacks/lab/deps.sh
+	@python3 tests/attacks/lab/record.py $(LAB_CAPTURES)
+
+attacks: build attacks-record ## records what is missing, then judges every attack and benign capture (docs/detectors.md)
+	@python3 tests/attacks/score.py target/release/streamguard --lab $(LAB_CAPTURES) --shared $(SHARED) \
+	    --rules $(SHARED)/tools/attack-lab/rules.py --table docs/detectors.md
