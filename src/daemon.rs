@@ -5,7 +5,7 @@
 //! decision to its effect is that of one netlink transaction. All deciding is done by the house, which does not
 //! know this file.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -45,8 +45,6 @@ mod keeper;
 const TICK: Duration = Duration::from_secs(1);
 /// Events kept for those who ask.
 const MAX_RECENT: usize = 256;
-/// How often traffic is summed up.
-const TRAFFIC_EVERY: Duration = Duration::from_secs(60);
 /// The user the daemon becomes, and the group whose members may speak to it.
 const GROUP: &str = "streamguard";
 
@@ -120,9 +118,6 @@ pub struct Daemon {
     backlog: Backlog,
     started: Moment,
     next_tick: Moment,
-    next_traffic: Moment,
-    /// Bytes up and down already kept, by client.
-    kept_traffic: BTreeMap<ClientId, (u64, u64)>,
 }
 
 /// Whether the loop goes on.
@@ -165,6 +160,7 @@ impl Daemon {
         let mut house = House::new(config, facts::zone(), settings, NamesFrom::OwnFrames);
         let now = clock.now();
         house.restore(&keeper.recover(), &keeper.blocks(), now);
+        keeper.set_limits(&house.config().main, house.calendar());
         house.number_alerts_from(keeper.last_alert());
         let mut daemon = Self {
             options,
@@ -183,8 +179,6 @@ impl Daemon {
             backlog: Backlog::Empty,
             started: now.mono,
             next_tick: now.mono,
-            next_traffic: now.mono + TRAFFIC_EVERY,
-            kept_traffic: BTreeMap::new(),
         };
         daemon.set_mode();
         daemon.look_around();
@@ -321,10 +315,7 @@ impl Daemon {
         if self.enforcer.as_ref().is_some_and(|enforcer| *enforcer.health() != enforce::Health::InForce) {
             self.house.want_again();
         }
-        if now.mono >= self.next_traffic {
-            self.next_traffic = now.mono + TRAFFIC_EVERY;
-            self.keep_traffic(now);
-        }
+        self.house.take_minutes().for_each(|minute| self.keeper.minute(minute));
         if self.keeper.is_due(now.mono) {
             self.keep(now);
         }
@@ -334,24 +325,6 @@ impl Daemon {
         let state = self.house.snapshot(now);
         self.keeper.keep(&state, self.house.ledger(), now.mono);
         self.keeper.keep_blocks(&self.house.blocks().snapshot());
-    }
-
-    /// Keeps what each client moved in the last minute.
-    fn keep_traffic(&mut self, now: Now) {
-        let Some(wall) = now.wall else { return };
-        let start_s = wall.as_secs() - wall.as_secs().rem_euclid(60) - 60;
-        let clients: Vec<_> = {
-            let engine = self.house.engine();
-            engine.lan().clients().iter().map(|(index, known)| (known.id, engine.totals(index))).collect()
-        };
-        for (client, totals) in clients {
-            let kept = self.kept_traffic.entry(client).or_default();
-            let moved = (totals.up_bytes.saturating_sub(kept.0), totals.down_bytes.saturating_sub(kept.1));
-            *kept = (totals.up_bytes, totals.down_bytes);
-            if moved != (0, 0) {
-                self.keeper.traffic(start_s, client.to_string(), moved);
-            }
-        }
     }
 
     /// Log, subscribers, history.
@@ -480,9 +453,9 @@ impl Daemon {
             self.ears = Ears::new(interfaces, &config.capture);
         }
         crate::os::log::set_level(config.main.log_level);
-        self.keeper.set_limits(&config.main);
         self.house.set_zone(facts::zone());
         self.house.set_config(config);
+        self.keeper.set_limits(&self.house.config().main, self.house.calendar());
         self.set_mode();
         self.look_around();
         self.house.tick(now);
@@ -532,7 +505,8 @@ impl Daemon {
         for news in self.house.take_news() {
             self.tell(news, now);
         }
-        self.keep_traffic(now);
+        self.house.close_books(now);
+        self.house.take_minutes().for_each(|minute| self.keeper.minute(minute));
         self.keeper.leave();
         self.keep(now);
         if self.house.config().main.on_stop == OnStop::Release {

@@ -22,11 +22,14 @@ use crate::time::Now;
 
 mod acts;
 pub(crate) mod alerts;
+mod metrics;
 pub mod openapi;
+mod packets;
 mod past;
 mod present;
 mod table;
 
+pub use packets::Recording;
 pub use table::{Effect, Kind, Method, Need, Param, TABLE};
 
 /// Who answers: a household, and how it is run.
@@ -58,6 +61,24 @@ pub trait Host {
     fn acted(&mut self);
     /// Keeps an alert as it stands.
     fn keep_alert(&mut self, row: AlertRow);
+    /// Why the configured model is not in force, if so.
+    fn model_trouble(&self) -> Option<&str> {
+        None
+    }
+    /// Begins to record packets to a file.
+    ///
+    /// # Errors
+    /// If one goes on already, there is no such interface, the filter is wrong, or nothing is captured here.
+    fn capture_start(&mut self, _: &Recording, _: Now) -> Result<Value, Failure> {
+        Err(failure("not_here", "only the daemon captures"))
+    }
+    /// Ends the recording.
+    ///
+    /// # Errors
+    /// If none goes on.
+    fn capture_stop(&mut self, _: Now) -> Result<Value, Failure> {
+        Err(failure("not_here", "only the daemon captures"))
+    }
 }
 
 /// How a household is run.

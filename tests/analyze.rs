@@ -219,3 +219,45 @@ fn frames_of_nonsense_are_counted_and_never_stop_the_analysis() {
     let document = json(&["analyze", &file, "--json"], b"");
     assert_eq!(document["capture"]["packets"], 2_000);
 }
+
+#[test]
+fn stretches_follow_each_other_without_a_gap_and_add_up() {
+    let reports = ["--report", "protocols,conversations", "--json"];
+    let whole = json(&[&["analyze", DEMO][..], &reports].concat(), b"");
+    let output = streamguard(&[&["analyze", DEMO, "--every", "60"][..], &reports].concat(), b"");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stretches: Vec<serde_json::Value> =
+        serde_json::Deserializer::from_slice(&output.stdout).into_iter().collect::<Result<_, _>>().unwrap();
+    let sum = |key: &str| stretches.iter().map(|one| one["capture"][key].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(Some(sum("packets")), whole["capture"]["packets"].as_u64());
+    assert_eq!(Some(sum("bytes")), whole["capture"]["bytes"].as_u64());
+    let seconds = whole["capture"]["duration_s"].as_f64().unwrap();
+    assert_eq!(stretches.len(), (seconds / 60.0).ceil() as usize);
+    assert!(stretches.iter().all(|one| one["capture"]["duration_s"].as_f64().unwrap() <= 60.0));
+    let of = |document: &serde_json::Value, path: &str| {
+        let rows = document["protocols"].as_array().unwrap();
+        rows.iter().find(|row| row["path"] == path).map_or(0, |row| row["bytes"].as_u64().unwrap())
+    };
+    for path in ["eth", "eth:ip:tcp", "eth:ip:udp"] {
+        assert_eq!(stretches.iter().map(|one| of(one, path)).sum::<u64>(), of(&whole, path), "{path}");
+    }
+}
+
+#[test]
+fn the_older_tools_file_accumulates_over_runs_and_stretches() {
+    let scratch = Scratch::new("legacy");
+    let file = scratch.0.join("network_log.json").display().to_string();
+    let arguments = ["analyze", DEMO, "--report", "pairs", "--legacy", "--into", &file];
+    let once = json(&arguments, b"");
+    let kept: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(kept, once);
+    let output = streamguard(&[&arguments[..], &["--every", "100"]].concat(), b"");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let kept: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    for (pair, kilobytes) in once.as_object().unwrap() {
+        assert_eq!(kept[pair].as_f64(), kilobytes.as_f64().map(|once| 2.0 * once), "{pair}");
+    }
+    fs::write(&file, "{\"what\": 1}").unwrap();
+    assert_eq!(streamguard(&arguments, b"").status.code(), Some(2), "another file is left as it is");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "{\"what\": 1}");
+}

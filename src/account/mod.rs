@@ -8,6 +8,7 @@
 //! Every table has a named capacity. What does not fit is counted in a [`Rest`]: totals stay true, only the
 //! breakdown ends. Nothing here forgets by itself; periods and their roll-ups are the business of `history`.
 
+mod books;
 mod conversations;
 mod hierarchy;
 mod intervals;
@@ -15,6 +16,7 @@ mod pairs;
 mod services;
 mod table;
 
+pub use books::{Books, Entry, Holder, MAX_EXCHANGES, Moved, Peer};
 pub use conversations::{Conversation, Conversations, Ends, MAX_CONVERSATIONS, MAX_ETH_PAIRS, Transport};
 pub use hierarchy::{Hierarchy, MAX_PATHS, Node};
 pub use intervals::{Interval, Intervals, MAX_INTERVALS};

@@ -11,16 +11,17 @@ use argh::FromArgs;
 use super::Failure;
 use crate::account::{Account, Seed, Wanted};
 use crate::dissect::Frame;
+use crate::dissect::trace::Damage;
 use crate::engine::{Engine, FILE_SEED, Model, Output, Settings, Verdict};
 use crate::lan::{Identify, Vantage};
 use crate::net::Prefix;
-use crate::os::files::{CaptureReader, read_bounded};
+use crate::os::files::{CaptureReader, read_bounded, replace};
 use crate::os::filter::{Filter, FilterError};
 use crate::report::clients::{Collector, KeepWindows};
 use crate::report::json::JsonObject;
 use crate::report::legacy::{Legacy, MAX_LEGACY_BYTES};
 use crate::report::{AlertLog, Eve, SCHEMA};
-use crate::time::Duration;
+use crate::time::{Duration, Moment, WallTime};
 use crate::watch::Sensitivity;
 use crate::window::window_start;
 
@@ -53,7 +54,7 @@ pub(super) struct Args {
     #[argh(option)]
     report: Vec<String>,
     /// width of the intervals in seconds, 10 by default
-    #[argh(option, default = "Duration::from_secs(10)", from_str_fn(interval))]
+    #[argh(option, default = "Duration::from_secs(10)", from_str_fn(seconds))]
     interval: Duration,
     /// how eager to count: low, normal (default), high
     #[argh(option, default = "Sensitivity::Normal", from_str_fn(sensitivity))]
@@ -79,6 +80,12 @@ pub(super) struct Args {
     /// with --legacy: add to the numbers of this file of the older tool
     #[argh(option)]
     add_to: Option<PathBuf>,
+    /// with --legacy: add to this file of the older tool, in place, at the end of each report
+    #[argh(option)]
+    into: Option<PathBuf>,
+    /// report after every so many seconds of packets, each report of its own stretch, with no gap between them
+    #[argh(option, from_str_fn(seconds))]
+    every: Option<Duration>,
     /// print each window as it closes
     #[argh(switch)]
     follow: bool,
@@ -92,7 +99,7 @@ pub(super) fn identify(text: &str) -> Result<Identify, String> {
     }
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
+fn seconds(text: &str) -> Result<Duration, String> {
     let width = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     width
         .filter(|width| *width >= Duration::from_micros(1))
@@ -177,23 +184,6 @@ impl Pass {
         })
     }
 
-    /// Reads all frames, as far as they can be read.
-    fn read(&mut self, reader: &mut CaptureReader, out: &mut impl Write) -> Result<(), Failure> {
-        loop {
-            match reader.next() {
-                Ok(Some(frame)) => self.handle(&frame, out)?,
-                Ok(None) => break,
-                Err(error) => {
-                    let error = Failure::from_error(&error);
-                    eprintln!("streamguard: {error}; what was read before is reported");
-                    break;
-                }
-            }
-        }
-        self.engine.finish();
-        self.drain(out)
-    }
-
     #[inline]
     fn handle(&mut self, frame: &Frame<'_>, out: &mut impl Write) -> Result<(), Failure> {
         if let Some(filter) = &mut self.filter
@@ -232,59 +222,128 @@ impl Pass {
     }
 }
 
+/// What all reports of a run have in common.
+struct Run<'a> {
+    args: &'a Args,
+    selection: Selection,
+    form: Form,
+    files: Vec<String>,
+    /// The older tool's numbers so far, if its file is what was asked for.
+    legacy: Option<Legacy>,
+}
+
+/// What is reported together: the whole input, or a stretch of `--every` seconds.
+struct Stretch {
+    pass: Pass,
+    json: JsonObject,
+    from: Option<Moment>,
+}
+
+impl Stretch {
+    fn begin(run: &Run<'_>, from: Option<Moment>, out: &mut impl Write) -> Result<Self, Failure> {
+        let pass = Pass::try_new(run.args, &run.selection, run.form)?;
+        let mut json = JsonObject::default();
+        if run.form == Form::Json && !run.args.legacy && !run.args.eve {
+            json.member(out, "schema", &SCHEMA)?;
+        }
+        pass.flows.begin(&mut json, out)?;
+        Ok(Self { pass, json, from })
+    }
+
+    /// Where the stretch begins to which a frame belongs, if it is a later one: stretches follow each other from
+    /// the first frame on, and those without frames are not reported.
+    fn next_from(&mut self, every: Option<Duration>, at: Moment) -> Option<Moment> {
+        let (every, from) = (every?, *self.from.get_or_insert(at));
+        let passed = at.since(from).as_nanos().checked_div(every.as_nanos()).filter(|passed| *passed > 0)?;
+        let span = u64::try_from(every.as_nanos().saturating_mul(passed)).unwrap_or(u64::MAX);
+        Some(from + Duration::from_nanos(span))
+    }
+
+    fn report(mut self, run: &mut Run<'_>, damage: Damage, out: &mut impl Write) -> Result<(), Failure> {
+        self.pass.engine.finish();
+        self.pass.drain(out)?;
+        if run.args.eve {
+            return Ok(out.flush()?);
+        }
+        let Pass { engine, account, collector, flows, live, .. } = self.pass;
+        if let Some(sum) = run.legacy.take() {
+            let all = account.as_ref().and_then(Account::conversations);
+            let sum = sum.with(all, engine.seen().bytes);
+            if let Some(path) = &run.args.into {
+                let mut text = Vec::new();
+                sum.write(&mut text)?;
+                replace(path, &text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+            }
+            sum.write(out)?;
+            run.legacy = Some(sum);
+            return Ok(out.flush()?);
+        }
+        let first = engine.seen().first.unwrap_or_default();
+        if run.args.every.is_some() && run.form == Form::Text {
+            let wall = WallTime::from_nanos(i64::try_from(first.as_nanos()).unwrap_or(i64::MAX));
+            writeln!(out, "== {wall}")?;
+        }
+        let capture = collector.capture(&engine, run.files.clone(), damage);
+        let clients = if run.selection.clients() {
+            explain_no_lan(&engine, run.args);
+            collector.clients(&engine)
+        } else {
+            Vec::new()
+        };
+        let services = flows.finish(&engine, out)?;
+        let (account, log) = (account.as_ref(), &live.log);
+        Results { selection: &run.selection, capture, clients, account, services, log, first }
+            .write(run.form, self.json, out)?;
+        Ok(out.flush()?)
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let inputs = super::captures("analyze", &args.files)?;
     let selection = Selection::parse(&args.report)?;
-    let form = form(args)?;
-    let earlier = legacy(args, &selection)?;
-    let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
-    let mut pass = Pass::try_new(args, &selection, form)?;
-    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, io::stdout().lock());
-    let mut json = JsonObject::default();
-    if form == Form::Json && earlier.is_none() && !args.eve {
-        json.member(&mut out, "schema", &SCHEMA)?;
-    }
-    pass.flows.begin(&mut json, &mut out)?;
-    pass.read(&mut reader, &mut out)?;
-    if args.eve {
-        out.flush()?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let Pass { engine, account, collector, flows, live, .. } = pass;
-    if let Some(earlier) = earlier {
-        let all = account.as_ref().and_then(Account::conversations);
-        earlier.with(all, engine.seen().bytes).write(&mut out)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let files = inputs.iter().map(|path| path.display().to_string()).collect();
-    let capture = collector.capture(&engine, files, reader.damage());
-    let clients = if selection.clients() {
-        explain_no_lan(&engine, args);
-        collector.clients(&engine)
-    } else {
-        Vec::new()
-    };
-    let first = engine.seen().first.unwrap_or_default();
-    let services = flows.finish(&engine, &mut out)?;
-    let (account, log) = (account.as_ref(), &live.log);
-    Results { selection: &selection, capture, clients, account, services, log, first }
-        .write(form, json, &mut out)?;
-    out.flush()?;
+    let legacy = legacy(args, &selection)?;
+    let mut run = Run { args, selection, form: form(args)?, files, legacy };
+    let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
+    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, io::stdout().lock());
+    let mut stretch = Stretch::begin(&run, None, &mut out)?;
+    loop {
+        match reader.next() {
+            Ok(Some(frame)) => {
+                if let Some(from) = stretch.next_from(args.every, frame.at) {
+                    stretch.report(&mut run, Damage::default(), &mut out)?;
+                    stretch = Stretch::begin(&run, Some(from), &mut out)?;
+                }
+                stretch.pass.handle(&frame, &mut out)?;
+            }
+            Ok(None) => break,
+            Err(error) => {
+                let error = Failure::from_error(&error);
+                eprintln!("streamguard: {error}; what was read before is reported");
+                break;
+            }
+        }
+    }
+    stretch.report(&mut run, reader.damage(), &mut out)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The older tool's numbers to add to, if its file is what was asked for.
 fn legacy(args: &Args, selection: &Selection) -> Result<Option<Legacy>, Failure> {
     if !args.legacy {
-        return match args.add_to {
-            Some(_) => Err(Failure::new("--add-to: only with --legacy")),
-            None => Ok(None),
+        return match args.add_to.is_some() || args.into.is_some() {
+            true => Err(Failure::new("--add-to, --into: only with --legacy")),
+            false => Ok(None),
         };
     }
     if !selection.is_only(Report::Pairs) || args.csv {
         return Err(Failure::new("--legacy: only with --report pairs, and it is JSON"));
     }
-    let Some(path) = &args.add_to else { return Ok(Some(Legacy::default())) };
+    let path = match (&args.add_to, &args.into) {
+        (None, None) => return Ok(Some(Legacy::default())),
+        (Some(path), None) | (None, Some(path)) => path,
+        (Some(_), Some(_)) => return Err(Failure::new("--legacy: either --add-to or --into")),
+    };
     let shown = path.display();
     let bytes = match read_bounded(path, MAX_LEGACY_BYTES + 1) {
         Ok(bytes) => bytes,
@@ -331,7 +390,7 @@ fn write_live(engine: &Engine, output: &Output, out: &mut impl Write) -> io::Res
     let score = window.score.map_or_else(|| "-".to_owned(), |score| score.to_string());
     let watched = engine.totals(window.client).watched.as_secs();
     let start = window_start(window.no);
-    let wall = crate::time::WallTime::from_nanos(i64::try_from(start.as_nanos()).unwrap_or(i64::MAX));
+    let wall = WallTime::from_nanos(i64::try_from(start.as_nanos()).unwrap_or(i64::MAX));
     writeln!(
         out,
         "{wall} {:>8.0} s  {}  score {score}  {activity}  {} min {:02} s watched",

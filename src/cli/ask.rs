@@ -54,12 +54,12 @@ pub(super) enum Format {
     Json,
 }
 
-fn format(json: bool) -> Format {
+pub(super) fn format(json: bool) -> Format {
     if json { Format::Json } else { Format::Text }
 }
 
 /// Asks the daemon; the inner error is its refusal.
-fn call(access: Access, method: &str, params: &Value) -> Result<Result<Value, String>, Failure> {
+pub(super) fn call(access: Access, method: &str, params: &Value) -> Result<Result<Value, String>, Failure> {
     let mut caller = Caller::connect(&facts::run_dir(), access).map_err(|error| not_running(&error))?;
     match caller.call(method, params) {
         Ok(answer) => Ok(Ok(answer)),
@@ -136,118 +136,14 @@ impl Question for ShowArgs {
     }
 }
 
-/// Watch time by day and device.
-#[derive(FromArgs, Debug)]
-#[argh(subcommand, name = "usage")]
-pub(super) struct UsageArgs {
-    /// from this date (YYYY-MM-DD) or second
-    #[argh(option)]
-    from: Option<String>,
-    /// to this date or second, exclusive
-    #[argh(option)]
-    to: Option<String>,
-    /// as JSON
-    #[argh(switch)]
-    json: bool,
-}
-
-impl Question for UsageArgs {
-    const METHOD: &'static str = "usage";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({ "from": self.from, "to": self.to })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
-    }
-}
-
-/// Sessions: who watched from when to when.
-#[derive(FromArgs, Debug)]
-#[argh(subcommand, name = "sessions")]
-pub(super) struct SessionsArgs {
-    /// from this date (YYYY-MM-DD) or second
-    #[argh(option)]
-    from: Option<String>,
-    /// to this date or second, exclusive
-    #[argh(option)]
-    to: Option<String>,
-    /// as JSON
-    #[argh(switch)]
-    json: bool,
-}
-
-impl Question for SessionsArgs {
-    const METHOD: &'static str = "sessions";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({ "from": self.from, "to": self.to })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
-    }
-}
-
-/// Bytes by device and time.
-#[derive(FromArgs, Debug)]
-#[argh(subcommand, name = "traffic")]
-pub(super) struct TrafficArgs {
-    /// from this date (YYYY-MM-DD) or second
-    #[argh(option)]
-    from: Option<String>,
-    /// to this date or second, exclusive
-    #[argh(option)]
-    to: Option<String>,
-    /// as JSON
-    #[argh(switch)]
-    json: bool,
-}
-
-impl Question for TrafficArgs {
-    const METHOD: &'static str = "traffic";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({ "from": self.from, "to": self.to })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
-    }
-}
-
-/// Watch time of past days.
-#[derive(FromArgs, Debug)]
-#[argh(subcommand, name = "history")]
-pub(super) struct HistoryArgs {
-    /// from this date (YYYY-MM-DD) or second
-    #[argh(option)]
-    from: Option<String>,
-    /// to this date or second, exclusive
-    #[argh(option)]
-    to: Option<String>,
-    /// as JSON
-    #[argh(switch)]
-    json: bool,
-}
-
-impl Question for HistoryArgs {
-    const METHOD: &'static str = "history";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({ "from": self.from, "to": self.to })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
-    }
-}
-
 /// Attacks that were noticed.
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "alerts")]
 pub(super) struct AlertsArgs {
-    /// from this date (YYYY-MM-DD) or second
+    /// from this date, time, second, or word: today, week, 7d, 24h
     #[argh(option)]
     from: Option<String>,
-    /// to this date or second, exclusive
+    /// to then, exclusive
     #[argh(option)]
     to: Option<String>,
     /// of this type only, such as port_scan

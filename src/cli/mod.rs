@@ -21,6 +21,8 @@ mod hooks;
 #[cfg(feature = "os")]
 mod live;
 mod model;
+#[cfg(feature = "os")]
+mod past;
 mod replay;
 #[cfg(feature = "os")]
 mod shown;
@@ -56,13 +58,13 @@ enum Verb {
     #[cfg(feature = "os")]
     Show(ask::ShowArgs),
     #[cfg(feature = "os")]
-    Usage(ask::UsageArgs),
+    Usage(past::UsageArgs),
     #[cfg(feature = "os")]
-    Sessions(ask::SessionsArgs),
+    Sessions(past::SessionsArgs),
     #[cfg(feature = "os")]
-    Traffic(ask::TrafficArgs),
+    Traffic(past::TrafficArgs),
     #[cfg(feature = "os")]
-    History(ask::HistoryArgs),
+    History(past::HistoryArgs),
     #[cfg(feature = "os")]
     Alerts(ask::AlertsArgs),
     #[cfg(feature = "os")]

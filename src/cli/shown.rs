@@ -5,7 +5,9 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use super::past;
 use crate::time::WallTime;
+use crate::units::Bytes;
 
 /// Longest name shown.
 const NAME_CHARS: usize = 24;
@@ -27,6 +29,7 @@ pub(super) fn answer(out: &mut impl Write, method: &str, answer: &Value) -> io::
         },
         "alerts" => alerts(out, answer),
         "ack" => alert(out, answer.get("alert").unwrap_or(answer)),
+        _ if past::answer(out, method, answer)? => Ok(()),
         _ => tree(out, answer, 0),
     }
 }
@@ -151,21 +154,26 @@ fn line(value: &Value) -> String {
     }
 }
 
-fn name(one: &Value) -> String {
+pub(super) fn name(one: &Value) -> String {
     let named = one.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
     safe(named.or_else(|| one.get("client").and_then(Value::as_str)).unwrap_or("?"))
 }
 
-fn text(value: &Value, key: &str) -> String {
+pub(super) fn text(value: &Value, key: &str) -> String {
     value.get(key).map_or_else(|| "—".into(), line)
 }
 
-fn number(value: &Value, key: &str) -> u64 {
+pub(super) fn number(value: &Value, key: &str) -> u64 {
     value.get(key).and_then(Value::as_u64).unwrap_or(0)
 }
 
+/// `12.3 MB`, decimal.
+pub(super) fn bytes(bytes: u64) -> String {
+    Bytes(bytes).to_string()
+}
+
 /// `1:05:09` or `5:09`.
-fn duration(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }

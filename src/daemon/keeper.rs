@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::enforce::chain;
 use crate::config::Main;
-use crate::history::{AlertRow, SessionRow, Stretch, TrafficRow, UsageRow};
+use crate::history::{AlertRow, Calendar, Minute, SessionRow, UsageRow};
 use crate::os::facts;
-use crate::os::store::{Committed, Database, Limits, StateFile, Urgency};
+use crate::os::store::{Committed, Database, Limits, Names, StateFile, Urgency};
 use crate::quota::{BlockState, Ledger, Recovery, State};
 use crate::time::{Duration, LocalDay, Moment};
 
@@ -58,9 +58,13 @@ impl Keeper {
     }
 
     /// Takes over a changed configuration.
-    pub(super) fn set_limits(&mut self, main: &Main) {
-        if let Some(database) = &mut self.database {
-            database.set_limits(limits(main));
+    pub(super) fn set_limits(&mut self, main: &Main, calendar: &Calendar) {
+        let Some(database) = &mut self.database else { return };
+        database.set_limits(limits(main));
+        database.set_calendar(calendar.clone());
+        let names = if main.names { Names::Kept } else { Names::Left };
+        if let Err(error) = database.set_names(names) {
+            log::error!("names stay in the database: {}", chain(&error));
         }
     }
 
@@ -150,21 +154,10 @@ impl Keeper {
         }
     }
 
-    /// Keeps a minute's traffic of a client.
-    pub(super) fn traffic(&mut self, start_s: i64, client: String, bytes: (u64, u64)) {
+    /// Keeps a minute's traffic.
+    pub(super) fn minute(&mut self, minute: Minute) {
         if let Some(database) = &mut self.database {
-            let (service, protocol) = (String::new(), String::new());
-            let (up_bytes, down_bytes) = bytes;
-            let stretch = Stretch::Minute;
-            database.put_traffic(TrafficRow {
-                stretch,
-                start_s,
-                client,
-                service,
-                protocol,
-                up_bytes,
-                down_bytes,
-            });
+            database.put_minute(minute);
         }
     }
 

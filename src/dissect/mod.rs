@@ -134,6 +134,22 @@ impl LinkType {
             other => Self::Other(other),
         }
     }
+
+    /// The number in a capture file: of several that mean the same, the usual one.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Null => 0,
+            Self::Ethernet => 1,
+            Self::Ppp => 9,
+            Self::PppEther => 51,
+            Self::RawIp => 101,
+            Self::Ipv4 => 228,
+            Self::Ipv6 => 229,
+            Self::Sll => 113,
+            Self::Sll2 => 276,
+            Self::Other(other) => other,
+        }
+    }
 }
 
 /// Everything the pipeline wants to know about one frame. Borrowed, copied nowhere.

@@ -5,11 +5,12 @@
 
 use std::collections::VecDeque;
 
+use crate::account::Books;
 use crate::config::{self, Config};
 use crate::detect::Stage;
 use crate::dissect::Frame;
-use crate::engine::{Engine, NamesFrom, Output, Settings, Verdict as Counted, WindowReport};
-use crate::history::{AlertRow, Incidents};
+use crate::engine::{Engine, Model, NamesFrom, Output, Settings, Verdict as Counted, WindowReport};
+use crate::history::{AlertRow, Calendar, Incidents, Minute, Minutes, epoch_s};
 use crate::lan::{ClientIdx, Identify, Placement, Vantage};
 use crate::names::{Event as NameEvent, Pair, Source};
 use crate::net::{Addr, ClientId, FiveTuple};
@@ -24,6 +25,12 @@ use crate::watch::Session;
 use crate::window::{WINDOW_LEN, window_start};
 
 mod alerts;
+mod packets;
+mod traffic;
+mod windows;
+
+pub use packets::Packets;
+pub use windows::{MAX_WINDOWS, PastWindow, PastWindows};
 
 /// Recent sessions and events kept for those who ask; the oldest goes.
 pub const MAX_RECENT: usize = 256;
@@ -72,6 +79,14 @@ pub struct House {
     /// Watch time already handed to the ledger, by client.
     accrued: Vec<Duration>,
     incidents: Incidents,
+    calendar: Calendar,
+    books: Books,
+    /// The minute that the books are of, in seconds since the epoch.
+    minute_s: Option<i64>,
+    minutes: Minutes,
+    untaken: VecDeque<Minute>,
+    packets: Packets,
+    past_windows: PastWindows,
     /// The clocks when they were last looked at.
     latest: Now,
     news: VecDeque<News>,
@@ -83,9 +98,11 @@ pub struct House {
 impl House {
     /// A household where nothing has happened.
     pub fn new(config: Config, zone: Zone, settings: Settings, names: NamesFrom) -> Self {
+        let calendar = Calendar::new(zone.clone(), config.quota.reset_time);
         let ledger = Ledger::new(enforceable(&config.quota), zone);
         let mut engine = Engine::new(settings);
         engine.take_names_from(names);
+        let books = Books::new(engine.flows().capacity());
         let mut house = Self {
             engine,
             ledger,
@@ -93,6 +110,13 @@ impl House {
             place: Place::default(),
             accrued: Vec::new(),
             incidents: Incidents::default(),
+            calendar,
+            books,
+            minute_s: None,
+            minutes: Minutes::default(),
+            untaken: VecDeque::new(),
+            packets: Packets::new(config.capture.packets, config.capture.snaplen),
+            past_windows: PastWindows::default(),
             latest: Now { mono: Moment::ZERO, wall: None },
             news: VecDeque::new(),
             wanted: Wanted::Changed,
@@ -116,6 +140,10 @@ impl House {
     /// Takes over a changed configuration; usage, sessions and windows stay.
     pub fn set_config(&mut self, config: Config) {
         self.ledger.set_settings(enforceable(&config.quota));
+        self.calendar = Calendar::new(self.calendar.zone().clone(), config.quota.reset_time);
+        if config.capture != self.config.capture {
+            self.packets = Packets::new(config.capture.packets, config.capture.snaplen);
+        }
         self.config = config;
         self.watch_for_attacks();
         self.wanted = Wanted::Changed;
@@ -123,6 +151,7 @@ impl House {
 
     /// Takes over the time zone.
     pub fn set_zone(&mut self, zone: Zone) {
+        self.calendar = Calendar::new(zone.clone(), self.config.quota.reset_time);
         self.ledger.set_zone(zone);
     }
 
@@ -143,6 +172,8 @@ impl House {
     pub fn frame(&mut self, frame: &Frame<'_>) {
         let handled = self.engine.handle_frame(frame);
         let (placement, wire_len) = (handled.placement, handled.packet.wire_len);
+        self.books.observe(&handled.packet, placement, handled.flow.as_ref());
+        self.packets.push(frame);
         // Empty, and no allocation, for nearly every frame.
         let names: Vec<NameEvent> = handled.names.to_vec();
         if !self.config.quota.plans.is_empty()
@@ -201,6 +232,7 @@ impl House {
         self.latest = now;
         self.judge(now);
         self.engine.handle_tick(now.mono);
+        self.turn_minute(now);
         self.settle();
         self.judge(now);
     }
@@ -250,6 +282,17 @@ impl House {
         self.windows += 1;
         self.ledger.touch(client, end);
         let counted = matches!(window.verdict, Counted::Counted { .. });
+        let wall_s = |no| epoch_s(window_start(no), self.latest);
+        let past =
+            PastWindow { start_s: wall_s(window.no), client: window.client, score: window.score, counted };
+        let since_s = match window.verdict {
+            Counted::Counted { from } => Some(wall_s(from)),
+            Counted::Idle => None,
+        };
+        self.past_windows.push(past);
+        if let Some(since_s) = since_s {
+            self.past_windows.count_since(window.client, since_s);
+        }
         if counted {
             self.streaming += 1;
             self.accrue(window.client, client, end);
@@ -424,6 +467,21 @@ impl House {
         &self.engine
     }
 
+    /// The last packets.
+    pub fn packets(&self) -> &Packets {
+        &self.packets
+    }
+
+    /// The last windows.
+    pub fn past_windows(&self) -> &PastWindows {
+        &self.past_windows
+    }
+
+    /// Judges with another model or sensitivity from the next window on; sessions go on.
+    pub fn set_judgement(&mut self, sensitivity: config::Sensitivity, model: std::sync::Arc<Model>) {
+        self.engine.set_judgement(sensitivity.into(), model);
+    }
+
     /// The settings in force.
     pub fn config(&self) -> &Config {
         &self.config
@@ -482,7 +540,7 @@ pub enum Act {
 /// The engine's settings for live use.
 pub fn live_settings(
     sensitivity: config::Sensitivity,
-    model: std::sync::Arc<crate::engine::Model>,
+    model: std::sync::Arc<Model>,
     seed: u64,
 ) -> Settings {
     Settings {

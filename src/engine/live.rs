@@ -1,11 +1,14 @@
 //! What only a running household needs: a LAN that changes, names from a handle of their own, and who carried a
 //! window.
 
-use super::{Engine, Lan};
+use std::sync::Arc;
+
+use super::{Engine, Lan, Model};
 use crate::dissect::{Frame, dissect};
 use crate::lan::{ClientIdx, Placement, Vantage};
 use crate::names::Event;
 use crate::net::Addr;
+use crate::watch::Sensitivity;
 use crate::window::WindowNo;
 
 /// Which frames are looked at for names.
@@ -32,6 +35,12 @@ impl Engine {
     /// Changes whose DNS answers count as given by a configured resolver.
     pub fn trust(&mut self, resolvers: &[Addr]) {
         self.names.names_mut().trust(resolvers);
+    }
+
+    /// Changes how windows are judged from the next one on; sessions in progress go on.
+    pub fn set_judgement(&mut self, sensitivity: Sensitivity, model: Arc<Model>) {
+        self.settings.sensitivity = sensitivity;
+        self.settings.model = model;
     }
 
     /// Looks at a frame for names only: it is counted by [`Engine::handle_frame`], which sees it cut short.

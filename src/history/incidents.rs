@@ -102,7 +102,7 @@ impl Incidents {
 }
 
 /// Seconds since the epoch of a moment; while the clock cannot be believed, what it showed at the start.
-fn epoch_s(at: Moment, now: Now) -> i64 {
+pub fn epoch_s(at: Moment, now: Now) -> i64 {
     let signed = |secs: u64| i64::try_from(secs).unwrap_or(i64::MAX);
     match now.wall {
         Some(wall) if at <= now.mono => wall.as_secs() - signed(now.mono.since(at).as_secs()),

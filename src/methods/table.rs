@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Call, Failure, Host, acts, alerts, past, present};
+use super::{Call, Failure, Host, acts, alerts, metrics, packets, past, present};
 
 /// Whether a method changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,8 @@ pub enum Kind {
     Text,
     /// A whole number that is not negative.
     Number,
-    /// A date (YYYY-MM-DD) or seconds since the epoch.
+    /// A date, a date and time, seconds since the epoch, or a word such as `today` and `7d`
+    /// ([`crate::history::Calendar::parse`]).
     Instant,
 }
 
@@ -71,14 +72,40 @@ const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Param 
 
 const CLIENT: &[Param] = &[required("who", Kind::Text, "a device's name, MAC address or address")];
 const WHO: Param = required("who", Kind::Text, "a device's name, MAC or address, a profile, or all");
-const RANGE: &[Param] = &[
-    optional("from", Kind::Instant, "first day or second; default: a day ago"),
-    optional("to", Kind::Instant, "day or second after the last; default: tomorrow"),
+const FROM: Param = optional("from", Kind::Instant, "when it begins; default: a day ago");
+const TO: Param = optional("to", Kind::Instant, "when it ends, exclusive; default: tomorrow");
+const OF: Param = optional("who", Kind::Text, "only this device or profile");
+const PER: Param = optional("per", Kind::Text, "periods: minute, hour, day, week, month, year or total");
+const USAGE: &[Param] = &[FROM, TO, PER, OF];
+const SESSIONS: &[Param] = &[FROM, TO, OF, optional("limit", Kind::Number, "the latest so many")];
+const TRAFFIC: &[Param] = &[
+    FROM,
+    TO,
+    PER,
+    OF,
+    optional("by", Kind::Text, "told apart by: client (default), service, protocol, peer; or all: the rows as they are kept"),
+    optional("limit", Kind::Number, "rows of a period; the others are summed up; default 50"),
 ];
-
+const PERIODS: &[Param] = &[FROM, TO, PER];
+const WINDOWS: &[Param] = &[FROM, TO, OF];
+const PACKETS: &[Param] = &[
+    optional("from", Kind::Instant, "not before; default: all there is"),
+    optional("to", Kind::Instant, "before then"),
+    optional("who", Kind::Text, "of this device only"),
+    optional("alert", Kind::Number, "around this alert only"),
+    optional("limit", Kind::Number, "the latest so many; default 100"),
+];
+const EXPORT_PCAP: &[Param] = &[PACKETS[0], PACKETS[1], PACKETS[2], PACKETS[3]];
+const CAPTURE: &[Param] = &[
+    required("interface", Kind::Text, "where to listen"),
+    optional("filter", Kind::Text, "which frames, in libpcap's language; default: all"),
+    optional("seconds", Kind::Number, "1 to 3600; default 60"),
+    optional("bytes", Kind::Number, "the largest file; default 8000000"),
+    optional("snaplen", Kind::Number, "bytes of each frame; default: option snaplen"),
+];
 const ALERTS: &[Param] = &[
-    RANGE[0],
-    RANGE[1],
+    FROM,
+    TO,
     optional("type", Kind::Text, "of this type only, such as port_scan"),
     optional("severity", Kind::Text, "at least this bad: low, medium, high, critical"),
     optional("open", Kind::Number, "1: only those that go on and are not settled"),
@@ -95,12 +122,17 @@ pub const TABLE: &[Method] = &[
     read("status", &[], "How the service does, and every device: used, left, standing.", present::status),
     read("clients", &[], "Every device: used, left, standing.", present::clients),
     read("client", CLIENT, "One device, with what of it is blocked.", present::client),
-    read("usage", RANGE, "Seconds watched by day and device.", past::usage),
-    read("sessions", RANGE, "Who watched what from when to when.", past::sessions),
-    read("traffic", RANGE, "Bytes by device and minute, hour or day.", past::traffic),
-    read("history", RANGE, "Seconds watched by day and device.", past::usage),
+    read("usage", USAGE, "Seconds watched by device and day, or a longer period.", past::usage),
+    read("sessions", SESSIONS, "Who watched what from when to when.", past::sessions),
+    read("traffic", TRAFFIC, "Bytes by period and device, service, protocol or address.", past::traffic),
+    read("history", USAGE, "Seconds watched, sessions and bytes by device and day, or a longer period.",
+        past::history),
     read("flows", &[optional("limit", Kind::Number, "at most so many; default 100")],
         "The largest flows in the table now.", present::flows),
+    read("periods", PERIODS, "The hours, days or longer periods of a time, as this household has them.", past::periods),
+    read("windows", WINDOWS, "What the classifier said of the last ten-second windows.", packets::windows),
+    read("packets", PACKETS, "The last packets, headers only.", packets::packets),
+    read("metrics", &[], "Numbers for Prometheus, as text.", metrics::metrics),
     read("alerts", ALERTS, "Attacks that were noticed, with their evidence.", alerts::alerts),
     read("events", &[], "The latest events.", present::events),
     read("doctor", &[], "Whether clock, capture, firewall and storage work.", present::doctor),
@@ -113,6 +145,11 @@ pub const TABLE: &[Method] = &[
     write("resume", &[WHO], "Ends a pause.", acts::act),
     write("reset", &[WHO], "Sets today's usage to zero.", acts::act),
     write("ack", ACK, "Marks an alert as seen.", alerts::ack),
+    write("export_pcap", EXPORT_PCAP, "Writes the last packets to a file in the directory of recordings.",
+        packets::export_pcap),
+    write("capture_start", CAPTURE, "Begins to record packets to a file in the directory of recordings.",
+        packets::capture_start),
+    write("capture_stop", &[], "Ends the recording.", packets::capture_stop),
     write("reload", &[], "Reads the configuration again.", acts::reload),
 ];
 

@@ -12,9 +12,15 @@ use std::path::{Path, PathBuf};
 use crate::quota::{State, StateError};
 
 mod database;
+mod pending;
+mod query;
+mod retain;
 mod schema;
+mod write;
 
-pub use database::{COMMITS_PER_DAY, Committed, Database, Limits, MAX_PENDING_ROWS, Urgency};
+pub use database::{COMMITS_PER_DAY, Committed, Database, Limits, Names, Urgency};
+pub use pending::MAX_PENDING_ROWS;
+pub use query::{By, MAX_ROWS};
 
 /// A state file is never larger; more is not read.
 const MAX_STATE_BYTES: u64 = (1 << 20) + 1;

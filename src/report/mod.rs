@@ -9,6 +9,8 @@ pub mod csv;
 pub mod flows;
 pub mod json;
 pub mod legacy;
+pub mod metrics;
+pub mod pcapng;
 pub mod tables;
 pub mod text;
 

@@ -1,7 +1,8 @@
 //! Claims about what outlives the process.
 
 use super::*;
-use crate::history::{AlertRow, SessionRow, Stretch, TrafficRow, UsageRow};
+use crate::account::Moved;
+use crate::history::{AlertRow, Minute, SessionRow, Stretch, TrafficRow, UsageRow};
 use crate::quota::Recovery;
 use crate::time::{Duration, LocalDay, Moment};
 use crate::units::Bytes;
@@ -36,6 +37,10 @@ fn at(secs: u64) -> Moment {
 
 fn state(serial: u64) -> State {
     State { serial, day: Some(TODAY), ..State::default() }
+}
+
+fn minute(rows: Vec<TrafficRow>) -> Minute {
+    Minute { start_s: rows[0].start_s, traffic: rows, peers: Vec::new() }
 }
 
 fn traffic(start_s: i64, client: u32) -> TrafficRow {
@@ -97,8 +102,7 @@ fn what_was_committed_is_there_after_reopening_and_what_waits_is_seen_before() {
     database.put_session(session.clone());
     database.put_usage(UsageRow { used_s: 100, ..usage.clone() });
     database.put_usage(usage.clone());
-    database.put_traffic(traffic(MORNING_S, 1));
-    database.put_traffic(traffic(MORNING_S, 1));
+    database.put_minute(minute(vec![traffic(MORNING_S, 1), traffic(MORNING_S + 60, 1)]));
     database.put_ledger(&state(7));
     let days = TODAY..LocalDay::from_days(TODAY.as_days() + 1);
     assert_eq!(database.sessions(&(MORNING_S..MORNING_S + 1_000)).unwrap(), std::slice::from_ref(&session));
@@ -144,7 +148,7 @@ fn the_file_stays_below_its_limit_and_the_ledger_stays_in_it() {
     let today_s = i64::from(TODAY.as_days()) * 86_400;
     for commit in 0..20u32 {
         for n in 0..2_000u32 {
-            database.put_traffic(traffic(today_s - i64::from(commit * 2_000 + n) * 60, n % 50));
+            database.put_minute(minute(vec![traffic(today_s - i64::from(commit * 2_000 + n) * 60, n % 50)]));
         }
         database.put_ledger(&state(commit.into()));
         database.commit(Urgency::Ordinary, at(1_000 * u64::from(commit)), TODAY).unwrap();
@@ -154,13 +158,30 @@ fn the_file_stays_below_its_limit_and_the_ledger_stays_in_it() {
 }
 
 #[test]
-fn rows_that_wait_are_bounded() {
+fn rows_that_wait_are_bounded_and_traffic_loses_detail_but_no_byte() {
     let place = Place::new("pending");
     let (mut database, _) = Database::open(&place.0.join("s.db"), limits()).unwrap();
-    for n in 0..MAX_PENDING_ROWS + 10 {
-        database.put_traffic(traffic(60 * n as i64, 1));
+    for n in 0..50_000_u32 {
+        let row = TrafficRow { service: format!("site{n}.example"), ..traffic(MORNING_S, n % 20) };
+        database.put_minute(minute(vec![row]));
+        assert!(database.pending() <= MAX_PENDING_ROWS);
     }
-    assert_eq!((database.pending(), database.dropped()), (MAX_PENDING_ROWS, 10));
+    assert_eq!(database.dropped(), 0);
+    let sums = database.moved(&(MORNING_S..MORNING_S + 3_600), By::Client, None).unwrap();
+    assert_eq!(sums.len(), 20);
+    assert!(sums.values().all(|moved| *moved == Moved { up: 25_000, down: 2_500_000 }), "{sums:?}");
+    for n in 0..MAX_PENDING_ROWS + 10 {
+        let session = SessionRow {
+            client: "02:00:00:00:00:01".into(),
+            start_s: MORNING_S + n as i64,
+            end_s: MORNING_S + n as i64,
+            watch_s: 0,
+            services: Vec::new(),
+            servers: Vec::new(),
+        };
+        database.put_session(session);
+    }
+    assert!(database.pending() <= MAX_PENDING_ROWS && database.dropped() > 0);
 }
 
 #[test]
