@@ -23,6 +23,7 @@ use crate::methods;
 use crate::net::{ClientId, Prefix};
 use crate::os::clock::{Clock, Step, Trust};
 use crate::os::control::{ControlError, Desk, Refusal};
+use crate::os::files::read_bounded;
 use crate::os::links::{LinkMonitor, Links, News as LinkNews};
 use crate::os::netlink::NetlinkError;
 use crate::os::sys::{self, Interest, Signal, Signals};
@@ -40,6 +41,7 @@ mod ears;
 mod enforce;
 mod host;
 mod keeper;
+mod recording;
 
 /// Between two looks at the clock when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
@@ -114,6 +116,9 @@ pub struct Daemon {
     signals: Signals,
     findings: Vec<Finding>,
     recent: VecDeque<Value>,
+    tape: Option<recording::Tape>,
+    /// Why the configured model is not in force, if so.
+    model_trouble: Option<String>,
     /// Whether frames were left in a ring.
     backlog: Backlog,
     started: Moment,
@@ -144,7 +149,7 @@ impl Daemon {
         let (config, findings) = load_config(options.config.as_deref(), None);
         let trust = if facts::is_openwrt() { Trust::Synchronised } else { Trust::Plausible };
         let clock = Clock::start(trust).map_err(DaemonError::System)?;
-        let model = Arc::new(Model::embedded());
+        let (model, model_trouble) = load_model(config.main.model.as_deref());
         let interfaces =
             if options.interfaces.is_empty() { &config.main.interfaces } else { &options.interfaces };
         if interfaces.is_empty() {
@@ -176,6 +181,8 @@ impl Daemon {
             signals,
             findings,
             recent: VecDeque::new(),
+            tape: None,
+            model_trouble,
             backlog: Backlog::Empty,
             started: now.mono,
             next_tick: now.mono,
@@ -264,6 +271,7 @@ impl Daemon {
             vec![(self.signals.as_raw_fd(), Interest::Read), (self.link_monitor.as_raw_fd(), Interest::Read)];
         entries.extend(self.enforcer.iter().map(|e| (e.monitor().as_raw_fd(), Interest::Read)));
         entries.extend(self.ears.descriptors().map(|fd| (fd, Interest::Read)));
+        entries.extend(self.tape.iter().map(|tape| (tape.as_raw_fd(), Interest::Read)));
         entries.extend(self.desk.interests());
         let limit = match self.backlog {
             Backlog::Empty => self.next_tick.since(now),
@@ -272,6 +280,7 @@ impl Daemon {
         sys::poll(&entries, limit, |_| ()).map_err(DaemonError::System)?;
         // Everything is nonblocking, so all of it is asked rather than only what was ready.
         self.backlog = self.listen();
+        self.record(self.clock.now());
         self.attend();
         let course = self.obey();
         self.enforce();
@@ -338,6 +347,11 @@ impl Daemon {
             News::Session { client, session } => self.session_event(client, &session, now),
             News::Alert { stage, row } => self.alert_event(stage, row),
         };
+        self.publish(event);
+    }
+
+    /// Tells those who listen, and remembers it for those who ask later.
+    fn publish(&mut self, event: Value) {
         self.desk.publish(&event);
         self.recent.push_back(event);
         while self.recent.len() > MAX_RECENT {
@@ -453,6 +467,10 @@ impl Daemon {
             self.ears = Ears::new(interfaces, &config.capture);
         }
         crate::os::log::set_level(config.main.log_level);
+        if config.main.model != self.house.config().main.model {
+            (self.model, self.model_trouble) = load_model(config.main.model.as_deref());
+        }
+        self.house.set_judgement(config.main.sensitivity, Arc::clone(&self.model));
         self.house.set_zone(facts::zone());
         self.house.set_config(config);
         self.keeper.set_limits(&self.house.config().main, self.house.calendar());
@@ -528,6 +546,23 @@ fn become_user(run_dir: &Path) {
         Ok(facts::Became::Already | facts::Became::User) => {}
         Ok(facts::Became::Root) => log::warn!("there is no user {GROUP}: running as root"),
         Err(error) => log::error!("cannot become user {GROUP}: {error}"),
+    }
+}
+
+/// The configured model, or the embedded one and why the other is refused.
+fn load_model(path: Option<&str>) -> (Arc<Model>, Option<String>) {
+    let Some(path) = path else { return (Arc::new(Model::embedded()), None) };
+    let read = read_bounded(Path::new(path), crate::classify::MAX_ARTIFACT_BYTES + 1);
+    let model = read
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| Model::from_bytes(&bytes).map_err(|error| chain(&error)));
+    match model {
+        Ok(model) => (Arc::new(model), None),
+        Err(reason) => {
+            let reason = format!("{path}: {reason}");
+            log::error!("the embedded model stays in force: {reason}");
+            (Arc::new(Model::embedded()), Some(reason))
+        }
     }
 }
 

@@ -39,6 +39,8 @@ config client
 	option name 'Laptop'
 	list mac '02:00:00:00:01:03'
 	option policy 'exempt'
+config capture 'capture'
+	option dir 'STATE/recordings'
 ";
 
 /// A command line, split at spaces, that must succeed.
@@ -380,4 +382,103 @@ fn an_attack_from_the_lan_is_told_kept_and_acknowledged() {
         (&json!(id), &json!("my own test"), &json!(true))
     );
     house.signal("daemon", "TERM");
+}
+
+/// Sums a column pair of rows in three ways that people read them.
+const SUMS: &str = "import csv, json, sqlite3, sys
+csv_file, json_file, ndjson_file, database = sys.argv[1:]
+moved = lambda row: int(row['up_bytes']) + int(row['down_bytes'])
+print(sum(map(moved, csv.DictReader(open(csv_file, newline='')))))
+print(sum(map(moved, json.load(open(json_file))['traffic'])))
+print(sum(moved(json.loads(line)) for line in open(ndjson_file)))
+view = 'SELECT sum(up_bytes + down_bytes) FROM traffic'
+print(sqlite3.connect(database).execute(view).fetchone()[0])";
+
+#[test]
+fn what_moved_is_recorded_kept_and_exported() {
+    let Some(mut house) = Household::try_new("books") else { return };
+    house.start("servers", "servers", &["python3", SERVERS]);
+    house.daemon();
+    let mut listener = Caller::connect(&house.dir.join("run"), Access::View).expect("daemon");
+    listener.call("subscribe", &json!({})).expect("subscribe");
+    house.player("phone-page", "phone", ["tcp", "203.0.113.12", "3000", "0.2"]);
+    house.goes_on("phone-page");
+
+    let recording = json!({ "interface": "br-lan", "filter": "tcp port 80 or tcp", "seconds": 2 });
+    house.call("capture_start", &recording);
+    for (wrong, why) in [
+        (recording.clone(), "busy"),
+        (json!({ "interface": "nowhere" }), "no such interface"),
+        (json!({ "interface": "br-lan", "filter": "port" }), "no filter"),
+        (json!({ "interface": "br-lan", "seconds": 1_000_000 }), "too long"),
+    ] {
+        assert!(house.try_call("capture_start", &wrong).is_none(), "{why}");
+    }
+    let event = within(Duration::from_secs(20), "the recording ends", || {
+        listener.next_message().ok().filter(|event| event["event"] == "recording")
+    });
+    assert_eq!(event["ended"], "time", "{event}");
+    house.is_readable(&event);
+    let exported = house.call("export_pcap", &json!({ "who": "Phone" }));
+    house.is_readable(&exported);
+    let packets = house.call("packets", &json!({ "who": "Phone", "limit": 5 }));
+    let packet = &packets["packets"][0];
+    assert!(packet["path"].as_str().is_some_and(|path| path.starts_with("eth:ip")), "{packets}");
+
+    house.signal("phone-page", "TERM");
+    let bytes = house.call("status", &json!({}))["bytes"].as_u64().expect("bytes");
+    let page = house.call("metrics", &json!({}));
+    let page = page["text"].as_str().expect("text");
+    assert!(
+        page.contains("streamguard_client_down_bytes_total{client=\"02:00:00:00:01:02\",name=\"Phone\"}")
+    );
+    house.signal("daemon", "TERM");
+    house.daemon();
+    let answer = house.call("traffic", &json!({ "per": "total", "by": "client", "from": "1h" }));
+    let rows = answer["traffic"].as_array().expect("rows");
+    let sum: u64 =
+        rows.iter().flat_map(|row| [&row["up_bytes"], &row["down_bytes"]]).filter_map(Value::as_u64).sum();
+    assert!(sum >= bytes && sum <= bytes + bytes / 10, "{sum} of {bytes}: {answer}");
+
+    let mut files = Vec::new();
+    for form in ["csv", "json", "ndjson"] {
+        let file = house.dir.join(format!("traffic.{form}")).display().to_string();
+        let run_dir = house.dir.join("run");
+        let output = Command::new(BINARY)
+            .env("STREAMGUARD_RUN_DIR", run_dir)
+            .args(["export", "traffic", "--from", "2h", "--format", form, "-o", &file])
+            .output()
+            .expect("export");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        files.push(file);
+    }
+    files.push(house.dir.join("state/streamguard.db").display().to_string());
+    let sums = Command::new("python3").args(["-c", SUMS]).args(&files).output().expect("python3");
+    let sums = String::from_utf8_lossy(&sums.stdout).into_owned();
+    assert_eq!(sums.lines().collect::<Vec<_>>(), vec![sum.to_string(); 4], "{answer}");
+    house.signal("daemon", "TERM");
+}
+
+impl Household {
+    /// Whether Wireshark's tools read a file of packets as it is said to be.
+    fn is_readable(&self, said: &Value) {
+        let file = said["file"].as_str().expect("file");
+        assert!(file.starts_with(&self.dir.join("state/recordings").display().to_string()), "{said}");
+        assert!(said["packets"].as_u64().is_some_and(|packets| packets > 5), "{said}");
+        assert_eq!(fs::metadata(file).expect("file").len(), said["bytes"].as_u64().expect("bytes"));
+        if !works("tshark --version") {
+            eprintln!("no tshark: {file} is not read again");
+            return;
+        }
+        let fields =
+            run(&format!("tshark -r {file} -T fields -e frame.time_epoch -e frame.len -e frame.cap_len"));
+        assert_eq!(fields.lines().count() as u64, said["packets"].as_u64().expect("packets"));
+        for line in fields.lines() {
+            let words: Vec<f64> = line.split_whitespace().map(|word| word.parse().expect("number")).collect();
+            assert!(
+                (epoch_s() - words[0]).abs() < 120.0 && words[1] >= words[2] && words[2] <= 128.0,
+                "{line}"
+            );
+        }
+    }
 }

@@ -15,6 +15,8 @@ mod analyze;
 mod ask;
 #[cfg(feature = "os")]
 mod check;
+#[cfg(feature = "os")]
+mod export;
 mod features;
 #[cfg(feature = "os")]
 mod hooks;
@@ -69,6 +71,10 @@ enum Verb {
     Alerts(ask::AlertsArgs),
     #[cfg(feature = "os")]
     Ack(ask::AckArgs),
+    #[cfg(feature = "os")]
+    Export(export::ExportArgs),
+    #[cfg(feature = "os")]
+    Metrics(export::MetricsArgs),
     #[cfg(feature = "os")]
     Doctor(ask::DoctorArgs),
     #[cfg(feature = "os")]
@@ -204,6 +210,8 @@ fn run_live(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::History(args) => args.ask(),
         Verb::Alerts(args) => args.ask(),
         Verb::Ack(args) => args.ask(),
+        Verb::Export(args) => export::export(&args),
+        Verb::Metrics(args) => export::metrics(&args),
         Verb::Doctor(args) => args.ask(),
         Verb::Grant(args) => args.ask(),
         Verb::Revoke(args) => args.ask(),

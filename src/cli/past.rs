@@ -159,7 +159,11 @@ pub(super) fn answer(out: &mut impl Write, method: &str, answer: &Value) -> io::
             }
         }
         "history" => {
-            writeln!(out, "{:<12} {:<24} {:>9} {:>8} {:>11} {:>11}", "PERIOD", "DEVICE", "WATCHED", "SESSIONS", "DOWN", "UP")?;
+            writeln!(
+                out,
+                "{:<12} {:<24} {:>9} {:>8} {:>11} {:>11}",
+                "PERIOD", "DEVICE", "WATCHED", "SESSIONS", "DOWN", "UP"
+            )?;
             for row in rows() {
                 let (period, used) = (text(row, "period"), duration(number(row, "used_s")));
                 let (up, down) = (bytes(number(row, "up_bytes")), bytes(number(row, "down_bytes")));

@@ -10,7 +10,7 @@ use crate::config::Finding;
 use crate::engine::Model;
 use crate::engine::house::House;
 use crate::history::AlertRow;
-use crate::methods::{Condition, Failure, Host};
+use crate::methods::{Condition, Failure, Host, Recording};
 use crate::os::clock;
 use crate::os::nft::OffloadKind;
 use crate::os::store::Database;
@@ -70,6 +70,18 @@ impl Host for Daemon {
     fn keep_alert(&mut self, row: AlertRow) {
         self.keeper.alert(row);
     }
+
+    fn model_trouble(&self) -> Option<&str> {
+        self.model_trouble.as_deref()
+    }
+
+    fn capture_start(&mut self, recording: &Recording, now: Now) -> Result<Value, Failure> {
+        self.begin_recording(recording, now)
+    }
+
+    fn capture_stop(&mut self, _: Now) -> Result<Value, Failure> {
+        self.end_recording("stopped")
+    }
 }
 
 impl Daemon {
@@ -104,6 +116,8 @@ impl Daemon {
             "config": self.findings,
             "shortfalls": self.house.shortfalls(),
             "model": format!("{:016x}", self.model.fingerprint),
+            "model_trouble": self.model_trouble,
+            "recording": self.tape.is_some(),
             "clients": self.house.ledger().population().0,
         })
     }

@@ -538,11 +538,7 @@ pub enum Act {
 }
 
 /// The engine's settings for live use.
-pub fn live_settings(
-    sensitivity: config::Sensitivity,
-    model: std::sync::Arc<Model>,
-    seed: u64,
-) -> Settings {
+pub fn live_settings(sensitivity: config::Sensitivity, model: std::sync::Arc<Model>, seed: u64) -> Settings {
     Settings {
         vantage: Vantage::Router(Vec::new()),
         identify: Identify::Mac,

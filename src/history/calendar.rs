@@ -134,9 +134,12 @@ impl Calendar {
             }
             Per::Hour => {
                 let start_s = self.hour_of(at_s);
-                let mut end_s = start_s + 60;
-                while self.hour_of(end_s) == start_s {
-                    end_s += 60;
+                // The first minute that is of another hour; none is longer than two.
+                let (mut within_s, mut end_s) = (start_s, start_s + 7_200);
+                while end_s - within_s > 60 {
+                    let middle_s = within_s + (end_s - within_s) / 120 * 60;
+                    let side = if self.hour_of(middle_s) == start_s { &mut within_s } else { &mut end_s };
+                    *side = middle_s;
                 }
                 start_s..self.hour_of(end_s)
             }
@@ -221,7 +224,8 @@ impl Calendar {
 
     fn ago(&self, text: &str, now_s: i64) -> Option<i64> {
         let unit = text.chars().last().filter(char::is_ascii_alphabetic)?;
-        let count: i32 = text.get(..text.len() - 1)?.parse().ok().filter(|count| (0..=100_000).contains(count))?;
+        let count: i32 =
+            text.get(..text.len() - 1)?.parse().ok().filter(|count| (0..=100_000).contains(count))?;
         let today = self.day_of(now_s);
         match unit {
             'd' => Some(self.begins(today.plus(-count))),
@@ -241,7 +245,11 @@ impl Calendar {
         let year = digits(parts.next()?, 4).filter(|year| (1970..=9999).contains(year))?;
         let month = parts.next().map_or(Some(1), |part| digits(part, 2)).filter(|m| (1..=12).contains(m))?;
         let date = parts.next().map_or(Some(1), |part| digits(part, 2)).filter(|d| (1..=31).contains(d))?;
-        let day = LocalDay::from_ymd(i32::try_from(year).ok()?, u8::try_from(month).ok()?, u8::try_from(date).ok()?);
+        let day = LocalDay::from_ymd(
+            i32::try_from(year).ok()?,
+            u8::try_from(month).ok()?,
+            u8::try_from(date).ok()?,
+        );
         if parts.next().is_some() || u32::from(day.ymd().1) != month {
             return None;
         }
@@ -321,7 +329,10 @@ mod tests {
             let span = calendar.span(calendar.day_of(calendar.parse(date, 0).unwrap()));
             (calendar.periods(Per::Hour, &span).unwrap().len(), (span.end - span.start) / 3_600)
         };
-        assert_eq!([hours("2026-03-27"), hours("2026-03-28"), hours("2026-10-24")], [(24, 24), (23, 23), (25, 25)]);
+        assert_eq!(
+            [hours("2026-03-27"), hours("2026-03-28"), hours("2026-10-24")],
+            [(24, 24), (23, 23), (25, 25)]
+        );
     }
 
     #[test]
@@ -332,7 +343,10 @@ mod tests {
             let period = calendar.period(per, at_s);
             (calendar.name(per, period.start), calendar.stamp(period.end))
         };
-        assert_eq!(shown(Per::Hour), ("2026-11-20T16:00:00+01:00".into(), "2026-11-20T17:00:00+01:00".into()));
+        assert_eq!(
+            shown(Per::Hour),
+            ("2026-11-20T16:00:00+01:00".into(), "2026-11-20T17:00:00+01:00".into())
+        );
         assert_eq!(shown(Per::Day), ("2026-11-20".into(), "2026-11-21T04:00:00+01:00".into()));
         assert_eq!(shown(Per::Week), ("2026-11-16".into(), "2026-11-23T04:00:00+01:00".into()));
         assert_eq!(shown(Per::Month), ("2026-11".into(), "2026-12-01T04:00:00+01:00".into()));
@@ -369,9 +383,17 @@ mod tests {
         ] {
             assert_eq!(read(text).as_deref(), Some(expected), "{text}");
         }
-        for bad in
-            ["", "soon", "2026-13-01", "2026-02-30", "2026-01-01T25:00", "99999-01-01", "-5d", "9999999999d", "1e9"]
-        {
+        for bad in [
+            "",
+            "soon",
+            "2026-13-01",
+            "2026-02-30",
+            "2026-01-01T25:00",
+            "99999-01-01",
+            "-5d",
+            "9999999999d",
+            "1e9",
+        ] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

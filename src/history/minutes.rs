@@ -59,7 +59,9 @@ pub fn fold<K: Ord + Clone>(
     rest: &K,
 ) -> BTreeMap<(String, K), Moved> {
     let mut ranked: Vec<_> = sums.into_iter().collect();
-    ranked.sort_by(|(a, x), (b, y)| (&a.0, std::cmp::Reverse(x.total()), &a.1).cmp(&(&b.0, std::cmp::Reverse(y.total()), &b.1)));
+    ranked.sort_by(|(a, x), (b, y)| {
+        (&a.0, std::cmp::Reverse(x.total()), &a.1).cmp(&(&b.0, std::cmp::Reverse(y.total()), &b.1))
+    });
     let mut folded: BTreeMap<(String, K), Moved> = BTreeMap::new();
     let mut listed: (String, usize) = Default::default();
     for ((client, what), moved) in ranked {
@@ -181,7 +183,13 @@ mod tests {
     #[test]
     fn the_largest_are_listed_and_the_rest_is_a_row_of_its_own() {
         let line = |client: &str, what: &'static str, up| ((client.to_owned(), what), Moved { up, down: 1 });
-        let sums = [line("a", "x", 10), line("a", "y", 30), line("a", "z", 20), line("a", OTHERS, 5), line("b", "x", 1)];
+        let sums = [
+            line("a", "x", 10),
+            line("a", "y", 30),
+            line("a", "z", 20),
+            line("a", OTHERS, 5),
+            line("b", "x", 1),
+        ];
         let folded = fold(sums.into_iter().collect(), 2, &OTHERS);
         let expected = [
             (("a".to_owned(), OTHERS), Moved { up: 15, down: 2 }),

@@ -61,9 +61,8 @@ impl Wanted {
         let ends = packet.ip().map(|ip| [ip.src, ip.dst]).unwrap_or([Addr::UNSPECIFIED; 2]);
         let is_addr = self.addr.is_none_or(|addr| ends.contains(&addr));
         let is_client = self.client.as_ref().is_none_or(|(client, addresses)| {
-            let by_mac = packet.ether.is_some_and(|ether| {
-                [ether.src, ether.dst].map(ClientId::Mac).contains(client)
-            });
+            let by_mac =
+                packet.ether.is_some_and(|ether| [ether.src, ether.dst].map(ClientId::Mac).contains(client));
             by_mac || ends.iter().any(|end| addresses.contains(end))
         });
         is_addr && is_client
@@ -178,7 +177,10 @@ fn stamp(frame: &Frame<'_>, now: Now) -> WallTime {
 pub(super) fn capture_start(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
     let filter = call.param("filter").map_or(Ok(""), |_| call.text("filter"))?;
     if filter.chars().count() > MAX_FILTER_CHARS {
-        return Err(failure("bad_params", format!("the filter is longer than {MAX_FILTER_CHARS} characters")));
+        return Err(failure(
+            "bad_params",
+            format!("the filter is longer than {MAX_FILTER_CHARS} characters"),
+        ));
     }
     let seconds = call.number("seconds")?.unwrap_or(60);
     let size = call.number("bytes")?.unwrap_or(8_000_000);
@@ -215,24 +217,25 @@ pub(super) fn windows(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fai
         Some(_) => Some(present::who(house, call)?),
     };
     let clients = house.engine().lan().clients();
-    let rows = house.past_windows().iter().filter(|window| range.contains(&window.start_s)).filter_map(|window| {
-        let client = clients.known(window.client)?.id;
-        let is_wanted = match &who {
-            None | Some(Who::All) => true,
-            Some(Who::Client(wanted)) => *wanted == client,
-            Some(Who::Profile(id)) => {
-                house.ledger().settings().profile_of(client).is_some_and(|profile| profile.id == *id)
-            }
-        };
-        is_wanted.then(|| {
-            json!({
-                "start_s": window.start_s,
-                "client": client,
-                "name": house.name_of(client),
-                "score": window.score.map(|score| (score.as_f64() * 1e4).round() / 1e4),
-                "streaming": window.counted,
+    let rows =
+        house.past_windows().iter().filter(|window| range.contains(&window.start_s)).filter_map(|window| {
+            let client = clients.known(window.client)?.id;
+            let is_wanted = match &who {
+                None | Some(Who::All) => true,
+                Some(Who::Client(wanted)) => *wanted == client,
+                Some(Who::Profile(id)) => {
+                    house.ledger().settings().profile_of(client).is_some_and(|profile| profile.id == *id)
+                }
+            };
+            is_wanted.then(|| {
+                json!({
+                    "start_s": window.start_s,
+                    "client": client,
+                    "name": house.name_of(client),
+                    "score": window.score.map(|score| (score.as_f64() * 1e4).round() / 1e4),
+                    "streaming": window.counted,
+                })
             })
-        })
-    });
+        });
     Ok(json!({ "windows": rows.collect::<Vec<_>>() }))
 }

@@ -150,18 +150,19 @@ pub(super) fn history(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fai
             line.2 += moved;
         }
     }
-    let rows = lines.into_iter().take(MAX_ANSWER_ROWS).map(|((start_s, client), (used_s, sessions, moved))| {
-        json!({
-            "period": calendar.name(per, start_s),
-            "day": calendar.day_of(start_s).to_string(),
-            "name": name_of(host, &client),
-            "client": client,
-            "used_s": used_s,
-            "sessions": sessions,
-            "up_bytes": moved.up,
-            "down_bytes": moved.down,
-        })
-    });
+    let rows =
+        lines.into_iter().take(MAX_ANSWER_ROWS).map(|((start_s, client), (used_s, sessions, moved))| {
+            json!({
+                "period": calendar.name(per, start_s),
+                "day": calendar.day_of(start_s).to_string(),
+                "name": name_of(host, &client),
+                "client": client,
+                "used_s": used_s,
+                "sessions": sessions,
+                "up_bytes": moved.up,
+                "down_bytes": moved.down,
+            })
+        });
     Ok(json!({ "history": rows.collect::<Vec<_>>() }))
 }
 
@@ -343,8 +344,9 @@ mod tests {
     #[test]
     fn the_largest_come_first_and_the_rest_is_one_row() {
         let moved = |up| Moved { up, down: 1 };
-        let sums: BTreeMap<String, Moved> =
-            [("a", 5), ("b", 50), ("c", 20), (OTHERS, 7)].map(|(what, up)| (what.to_owned(), moved(up))).into();
+        let sums: BTreeMap<String, Moved> = [("a", 5), ("b", 50), ("c", 20), (OTHERS, 7)]
+            .map(|(what, up)| (what.to_owned(), moved(up)))
+            .into();
         let rest = (OTHERS.to_owned(), Moved { up: 12, down: 2 });
         assert_eq!(top(sums.clone(), 2), [("b".to_owned(), moved(50)), ("c".to_owned(), moved(20)), rest]);
         let all: u64 = sums.values().map(Moved::total).sum();

@@ -109,9 +109,12 @@ pub(super) fn doctor(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fail
 }
 
 pub(super) fn model(host: &mut dyn Host, _: &Call<'_>) -> Result<Value, Failure> {
+    let trouble = host.model_trouble().map(str::to_owned);
     let model = host.model();
     let summary: Value = serde_json::from_str(&model.summary_json).unwrap_or(Value::Null);
-    Ok(json!({ "fingerprint": format!("{:016x}", model.fingerprint), "summary": summary }))
+    Ok(
+        json!({ "fingerprint": format!("{:016x}", model.fingerprint), "summary": summary, "trouble": trouble }),
+    )
 }
 
 pub(super) fn check(host: &mut dyn Host, _: &Call<'_>) -> Result<Value, Failure> {

@@ -83,7 +83,11 @@ const TRAFFIC: &[Param] = &[
     TO,
     PER,
     OF,
-    optional("by", Kind::Text, "told apart by: client (default), service, protocol, peer; or all: the rows as they are kept"),
+    optional(
+        "by",
+        Kind::Text,
+        "told apart by: client (default), service, protocol, peer; or all: the rows as they are kept",
+    ),
     optional("limit", Kind::Number, "rows of a period; the others are summed up; default 50"),
 ];
 const PERIODS: &[Param] = &[FROM, TO, PER];

@@ -16,6 +16,7 @@ use pcap::{Active, Capture, Savefile};
 
 use super::clock::Bridge;
 use crate::dissect::{Frame, LinkType};
+use crate::units::Bytes;
 
 /// How long the kernel may collect frames before it hands over a block that is not full.
 const RETIRE_MS: i32 = 50;
@@ -23,6 +24,10 @@ const RETIRE_MS: i32 = 50;
 const NAMES_SNAPLEN: i32 = 2_048;
 /// Ring of the names handle. Names are few; a flood of forged ones may lose some.
 const NAMES_RING_BYTES: i32 = 512 * 1024;
+
+/// Bytes before the first packet of a pcap file, and before each.
+const FILE_HEAD_BYTES: u64 = 24;
+const PACKET_HEAD_BYTES: u64 = 16;
 
 /// What can carry a name. Addresses and ports of IPv6 behind extension headers are not looked for: the filter
 /// would have to walk them, and no player sends any.
@@ -166,6 +171,16 @@ impl Live {
         Ok(Self { interface: interface.into(), capture, link, last: (0, 0), tally: Tally::default() })
     }
 
+    /// From now on only the frames that a filter of libpcap's language takes.
+    ///
+    /// # Errors
+    /// If it is no filter.
+    pub fn select(&mut self, filter: &str) -> Result<(), CaptureError> {
+        self.capture
+            .filter(filter, true)
+            .map_err(|source| CaptureError::Pcap { interface: "filter".into(), source })
+    }
+
     /// Where it captures.
     pub fn interface(&self) -> &str {
         &self.interface
@@ -216,7 +231,7 @@ impl Live {
         let file = self.capture.savefile(path);
         let file =
             file.map_err(|source| CaptureError::Pcap { interface: path.display().to_string(), source })?;
-        Ok(Recorder { file, packets: 0 })
+        Ok(Recorder { file, packets: 0, bytes: Bytes(FILE_HEAD_BYTES) })
     }
 
     /// Writes at most `limit` waiting frames as they are, kernel stamps included, and returns how many.
@@ -227,6 +242,7 @@ impl Live {
         let read = self.capture.dispatch(Some(limit), |packet| {
             recorder.file.write(&packet);
             recorder.packets += 1;
+            recorder.bytes += Bytes(PACKET_HEAD_BYTES + packet.data.len() as u64);
         });
         read.map_err(|source| CaptureError::classify(&self.interface, source))
     }
@@ -236,12 +252,18 @@ impl Live {
 pub struct Recorder {
     file: Savefile,
     packets: u64,
+    bytes: Bytes,
 }
 
 impl Recorder {
     /// Frames written.
     pub fn packets(&self) -> u64 {
         self.packets
+    }
+
+    /// The size of the file, once it is flushed.
+    pub fn bytes(&self) -> Bytes {
+        self.bytes
     }
 
     /// Makes what was written visible to readers.

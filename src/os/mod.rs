@@ -27,6 +27,8 @@ pub mod netlink;
 #[cfg(feature = "os")]
 pub mod nft;
 #[cfg(feature = "os")]
+pub mod recordings;
+#[cfg(feature = "os")]
 pub mod store;
 #[cfg(feature = "os")]
 pub mod sys;

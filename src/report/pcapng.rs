@@ -124,7 +124,10 @@ mod tests {
         let at = 1_795_187_400_123_456_789;
         assert_eq!(
             seen,
-            [(at, LinkType::Ethernet, 1_500, vec![1, 2, 3, 4, 5]), (at, LinkType::RawIp, 4, vec![6, 7, 8, 9])]
+            [
+                (at, LinkType::Ethernet, 1_500, vec![1, 2, 3, 4, 5]),
+                (at, LinkType::RawIp, 4, vec![6, 7, 8, 9])
+            ]
         );
     }
 }

@@ -62,10 +62,11 @@ impl House {
                 Holder::Client(index, Peer::Server(addr)) => {
                     let client = self.label(index);
                     *peers.entry((client.clone(), addr.to_string())).or_default() += entry.moved;
-                    let service = self.named_by(index).filter(|_| self.config.main.names).and_then(|client| {
-                        let known = self.engine.names().names().lookup(Pair { client, addr }, at)?;
-                        Some(known.service.label.to_owned())
-                    });
+                    let service =
+                        self.named_by(index).filter(|_| self.config.main.names).and_then(|client| {
+                            let known = self.engine.names().names().lookup(Pair { client, addr }, at)?;
+                            Some(known.service.label.to_owned())
+                        });
                     (client, service.unwrap_or_default())
                 }
             };
@@ -85,9 +86,12 @@ impl House {
         });
         // The rest of the peers is the client's sum without them: it needs no row.
         let rows = fold(peers, MAX_MINUTE_PEERS, &OTHERS.to_owned()).into_iter();
-        let peers = rows
-            .filter(|((_, peer), _)| peer != OTHERS)
-            .map(|((client, peer), moved)| PeerRow { start_s, client, peer, moved });
+        let peers = rows.filter(|((_, peer), _)| peer != OTHERS).map(|((client, peer), moved)| PeerRow {
+            start_s,
+            client,
+            peer,
+            moved,
+        });
         Minute { start_s, traffic: traffic.collect(), peers: peers.collect() }
     }
 

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use rusqlite::{OptionalExtension, Row, params, params_from_iter, types};
 
-use super::database::{Database, failed};
 use super::StoreError;
+use super::database::{Database, failed};
 use crate::account::Moved;
 use crate::history::{AlertRow, Calendar, SessionRow, Stretch, TrafficRow, UsageRow};
 use crate::quota::{State, StateError};
@@ -188,7 +188,11 @@ impl Database {
         let texts = self.labels()?;
         let mut sums: Vec<BTreeMap<String, Moved>> = numbers
             .into_iter()
-            .map(|of| of.into_iter().map(|(id, moved)| (texts.get(&id).cloned().unwrap_or_default(), moved)).collect())
+            .map(|of| {
+                of.into_iter()
+                    .map(|(id, moved)| (texts.get(&id).cloned().unwrap_or_default(), moved))
+                    .collect()
+            })
             .collect();
         for (&hour_s, hour) in self.pending.traffic.range(range) {
             let Some(index) = place(hour_s) else { continue };
@@ -286,7 +290,8 @@ impl Database {
     /// If the database does not answer.
     pub fn alerts(&self, range: &Range<i64>) -> Result<Vec<AlertRow>, StoreError> {
         let failed = failed("read alerts");
-        let query = format!("{SELECT_ALERT} WHERE last_s >= ?1 AND last_s < ?2 ORDER BY last_s DESC LIMIT ?3");
+        let query =
+            format!("{SELECT_ALERT} WHERE last_s >= ?1 AND last_s < ?2 ORDER BY last_s DESC LIMIT ?3");
         let mut statement = self.connection.prepare(&query).map_err(&failed)?;
         let rows = statement.query_map(params![range.start, range.end, MAX_ROWS], |row| self.alert_row(row));
         let stored: Vec<AlertRow> = rows.map_err(&failed)?.collect::<Result<_, _>>().map_err(&failed)?;

@@ -12,8 +12,12 @@ use crate::time::LocalDay;
 
 /// Days whose hours are kept.
 const HOURLY_DAYS: i32 = 3;
-/// Services listed by client and day.
-const DAY_SERVICES: u32 = 12;
+/// Rows of a client and hour, once the hour is over; the rest of them is one row more.
+const HOUR_ROWS: u32 = 12;
+/// Rows of a client and day.
+const DAY_ROWS: u32 = 16;
+/// Hours looked at for what is over.
+const LATE_HOURS_S: i64 = 3 * 3_600;
 /// Addresses listed by client and day.
 const DAY_PEERS: u32 = 10;
 /// Days whose addresses are kept.
@@ -28,7 +32,9 @@ pub(super) enum Step {
     Roll { days: i32 },
     /// Addresses are forgotten.
     Peers { days: i32 },
-    /// Only the largest services are listed.
+    /// Only the largest rows of each client and hour stay.
+    Hours { most: u32 },
+    /// Only the largest rows of each client and day stay.
     Fold { days: i32, most: u32 },
     /// Servers of sessions are forgotten.
     Servers { days: i32 },
@@ -37,30 +43,36 @@ pub(super) enum Step {
 }
 
 /// In the order in which they are taken, until the file fits.
-pub(super) const STEPS: [Step; 26] = [
+pub(super) const STEPS: [Step; 32] = [
     Step::Roll { days: 1 },
     Step::Peers { days: 5 },
     Step::Peers { days: 1 },
-    Step::Fold { days: 14, most: 4 },
-    Step::Fold { days: 3, most: 4 },
+    Step::Hours { most: 4 },
+    Step::Fold { days: 14, most: 6 },
     Step::Servers { days: 14 },
+    Step::Fold { days: 3, most: 6 },
+    Step::Roll { days: 0 },
     Step::Fold { days: 30, most: 0 },
-    Step::Drop { part: 8 },
-    Step::Drop { part: 8 },
-    Step::Drop { part: 8 },
-    Step::Drop { part: 4 },
-    Step::Drop { part: 4 },
-    Step::Drop { part: 4 },
-    Step::Fold { days: 3, most: 0 },
+    Step::Fold { days: 14, most: 0 },
+    Step::Hours { most: 2 },
     Step::Servers { days: 1 },
+    Step::Fold { days: 7, most: 2 },
+    Step::Fold { days: 3, most: 0 },
+    Step::Drop { part: 8 },
+    Step::Drop { part: 8 },
+    Step::Drop { part: 8 },
+    Step::Drop { part: 8 },
+    Step::Drop { part: 4 },
+    Step::Drop { part: 4 },
+    Step::Drop { part: 4 },
     Step::Drop { part: 2 },
     Step::Drop { part: 2 },
     Step::Drop { part: 2 },
     Step::Drop { part: 1 },
     Step::Peers { days: -1 },
     Step::Servers { days: -1 },
+    Step::Hours { most: 0 },
     Step::Roll { days: -1 },
-    Step::Fold { days: -1, most: 4 },
     Step::Fold { days: -1, most: 0 },
     Step::Drop { part: 0 },
     Step::Drop { part: -1 },
@@ -79,6 +91,7 @@ impl Retention<'_, '_> {
         self.drop_before(self.today.plus(-i32::from(history_days)))?;
         let peers = self.today.plus(-PEER_DAYS).as_days();
         self.transaction.execute("DELETE FROM peer WHERE day < ?1", [peers])?;
+        self.fold_hours(HOUR_ROWS, LATE_HOURS_S)?;
         self.roll(self.today.plus(-HOURLY_DAYS + 1))
     }
 
@@ -101,10 +114,11 @@ impl Retention<'_, '_> {
                 let mut statement = self.transaction.prepare(query)?;
                 let days = statement.query_map([before_s], |row| row.get(0))?;
                 for start_s in days.collect::<Result<Vec<i64>, _>>()? {
-                    self.fold(start_s, most)?;
+                    self.fold((2, start_s), most)?;
                 }
                 Ok(())
             }
+            Step::Hours { most } => self.fold_hours(most, i64::from(HOURLY_DAYS + 1) * 86_400),
             Step::Drop { part } => self.drop_part(part),
         }?;
         self.forget_labels()
@@ -113,11 +127,14 @@ impl Retention<'_, '_> {
     fn drop_part(&self, part: i32) -> Result<(), rusqlite::Error> {
         let oldest = "SELECT min(start_s) FROM (SELECT min(start_s) AS start_s FROM moved UNION ALL \
             SELECT min(start_s) FROM session UNION ALL SELECT min(last_s) FROM alert)";
-        let oldest_s: Option<i64> = self.transaction.query_row(oldest, [], |row| row.get(0)).optional()?.flatten();
+        let oldest_s: Option<i64> =
+            self.transaction.query_row(oldest, [], |row| row.get(0)).optional()?.flatten();
         let oldest = oldest_s.map_or(self.today, |oldest_s| self.calendar.day_of(oldest_s));
         let days = self.today.as_days().saturating_sub(oldest.as_days());
         match part {
-            1.. => self.drop_before(LocalDay::from_days(oldest.as_days() + (days / part).max(1)).min(self.today)),
+            1.. => {
+                self.drop_before(LocalDay::from_days(oldest.as_days() + (days / part).max(1)).min(self.today))
+            }
             0 => self.drop_before(self.today),
             _ => {
                 self.transaction.execute("DELETE FROM session", [])?;
@@ -138,7 +155,10 @@ impl Retention<'_, '_> {
             ("DELETE FROM session WHERE start_s < ?1", before_s),
             ("DELETE FROM alert WHERE last_s < ?1", before_s),
             ("DELETE FROM moved WHERE stretch = 1 AND start_s < ?1", before_s),
-            ("DELETE FROM moved WHERE stretch = 2 AND start_s < ?1", Calendar::row_starts(&(before_s..before_s)).start),
+            (
+                "DELETE FROM moved WHERE stretch = 2 AND start_s < ?1",
+                Calendar::row_starts(&(before_s..before_s)).start,
+            ),
         ] {
             self.transaction.execute(text, [bound])?;
         }
@@ -163,24 +183,41 @@ impl Retention<'_, '_> {
             self.transaction.execute(&add, bounds)?;
             let remove = "DELETE FROM moved WHERE stretch = 1 AND start_s >= ?1 AND start_s < ?2";
             self.transaction.execute(remove, bounds)?;
-            self.fold(span.start, DAY_SERVICES)?;
+            self.fold((2, span.start), DAY_ROWS)?;
             self.trim_peers(day)?;
         }
         Ok(())
     }
 
-    /// Of a day's rows, the largest services of each client stay listed; label 2 is the rest of them.
-    fn fold(&self, start_s: i64, most: u32) -> Result<(), rusqlite::Error> {
-        let tail = "(client, service) IN (SELECT client, service FROM (SELECT client, service, row_number() OVER \
-            (PARTITION BY client ORDER BY sum(up_bytes + down_bytes) DESC, service) AS place FROM moved \
-            WHERE stretch = 2 AND start_s = ?1 AND service <> 2 GROUP BY client, service) WHERE place > ?2)";
+    /// Hours that are over, back to some seconds before the latest.
+    fn fold_hours(&self, most: u32, back_s: i64) -> Result<(), rusqlite::Error> {
+        let latest = "SELECT max(start_s) FROM moved WHERE stretch = 1";
+        let latest_s: Option<i64> = self.transaction.query_row(latest, [], |row| row.get(0))?;
+        let Some(latest_s) = latest_s else { return Ok(()) };
+        let query = "SELECT DISTINCT start_s FROM moved WHERE stretch = 1 AND start_s >= ?1 AND start_s < ?2";
+        let mut statement = self.transaction.prepare(query)?;
+        let hours = statement.query_map([latest_s.saturating_sub(back_s), latest_s], |row| row.get(0))?;
+        for start_s in hours.collect::<Result<Vec<i64>, _>>()? {
+            self.fold((1, start_s), most)?;
+        }
+        Ok(())
+    }
+
+    /// Of the rows of an hour (1) or a day (2), the largest of each client stay; label 2 is the rest of them.
+    fn fold(&self, (stretch, start_s): (u8, i64), most: u32) -> Result<(), rusqlite::Error> {
+        let tail = "(client, service, protocol) IN (SELECT client, service, protocol FROM (SELECT client, service, \
+            protocol, row_number() OVER (PARTITION BY client ORDER BY up_bytes + down_bytes DESC, service, protocol) \
+            AS place FROM moved WHERE stretch = ?1 AND start_s = ?2 AND service <> 2) WHERE place > ?3)";
+        let bounds = params![stretch, start_s, most];
         let add = format!(
-            "INSERT INTO moved SELECT 2, ?1, client, 2, 2, sum(up_bytes), sum(down_bytes) FROM moved \
-                WHERE stretch = 2 AND start_s = ?1 AND {tail} GROUP BY client {ADD}"
+            "INSERT INTO moved SELECT ?1, ?2, client, 2, 2, sum(up_bytes), sum(down_bytes) FROM moved \
+                WHERE stretch = ?1 AND start_s = ?2 AND {tail} GROUP BY client {ADD}"
         );
-        self.transaction.execute(&add, params![start_s, most])?;
-        let remove = format!("DELETE FROM moved WHERE stretch = 2 AND start_s = ?1 AND {tail}");
-        self.transaction.execute(&remove, params![start_s, most]).map(drop)
+        if self.transaction.execute(&add, bounds)? > 0 {
+            let remove = format!("DELETE FROM moved WHERE stretch = ?1 AND start_s = ?2 AND {tail}");
+            self.transaction.execute(&remove, bounds)?;
+        }
+        Ok(())
     }
 
     fn trim_peers(&self, day: LocalDay) -> Result<(), rusqlite::Error> {
