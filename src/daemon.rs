@@ -29,7 +29,7 @@ use crate::os::netlink::NetlinkError;
 use crate::os::sys::{self, Interest, Signal, Signals};
 use crate::os::{facts, nft};
 use crate::quota::{self, Guard, What};
-use crate::ruleset::Place;
+use crate::ruleset::{Place, Shaping};
 use crate::time::{Duration, Moment, Now};
 use crate::watch::Session;
 use ears::{Backlog, Ears, Heard};
@@ -259,7 +259,23 @@ impl Daemon {
             // A PC that only looks is no router: whoever has a private address is a client.
             None => Vantage::Guess,
         };
-        let place = Place { interfaces, dns_port: None };
+        let devices: Vec<_> = lan.iter().map(|link| (link.index, link.name.clone())).collect();
+        let ports: Vec<_> =
+            links.iter().filter(|link| link.master.is_some_and(in_lan)).map(|link| &link.name).collect();
+        let mut shaping = Shaping::Absent;
+        if let Some(enforcer) = &mut self.enforcer {
+            // An offloaded flow passes a bridge's shaper only where it enters by the bridge itself.
+            let past = |table: &nft::Flowtable| {
+                table.kind == nft::OffloadKind::Hardware
+                    || table.devices.iter().any(|name| ports.contains(&name))
+            };
+            if !enforcer.flowtables().iter().any(past) {
+                shaping = Shaping::Usable;
+            }
+            let own = addresses.iter().map(|address| Prefix::new(address.addr, u8::MAX)).collect();
+            enforcer.set_lan(devices, own, shaping);
+        }
+        let place = Place { interfaces, dns_port: None, shaping };
         self.house.set_place(place, vantage, Guard::new(&hosts, &networks));
         self.house.trust(&trusted.collect::<Vec<_>>());
     }
@@ -502,6 +518,7 @@ impl Daemon {
                 addresses
             };
             enforcer.enforce(&compiled.ruleset, addresses);
+            self.house.set_shaping(enforcer.shaping());
         }
         let kills = self.house.take_kills();
         if !kills.is_empty() {

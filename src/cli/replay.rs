@@ -19,7 +19,7 @@ use crate::lan::Identify;
 use crate::net::{ClientId, Prefix};
 use crate::os::files::{CaptureReader, read_bounded};
 use crate::quota::{Guard, Who};
-use crate::ruleset::{Changes, Element, Key, Place, Ruleset, SetName, diff};
+use crate::ruleset::{Changes, Element, Key, Place, Ruleset, SetName, Shaping, diff};
 use crate::time::{Duration, Moment, Now, WallTime, Zone};
 use crate::watch::Sensitivity;
 
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         seed: FILE_SEED,
     };
     let mut house = House::new(config, zone, settings.clone(), NamesFrom::EveryFrame);
-    let place = Place { interfaces: vec!["br-lan".into()], dns_port: None };
+    let place = Place { interfaces: vec!["br-lan".into()], dns_port: None, shaping: Shaping::Usable };
     house.set_place(place, settings.vantage, Guard::new(&[], &args.lan));
     let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
     let mut replay =

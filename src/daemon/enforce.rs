@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::net::{Addr, ClientId, FiveTuple};
+use crate::net::{Addr, ClientId, FiveTuple, Prefix};
 use crate::os::conntrack::{Conntrack, ConntrackError, Servers};
 use crate::os::netlink::NetlinkError;
 use crate::os::nft::{Applied, Contents, Event, Firewall, FirewallError, Flowtable, Monitor, Rebuilt};
-use crate::ruleset::{Element, Key, Ruleset};
+use crate::os::shaper::{Device, Lanes, Shaper};
+use crate::ruleset::{Element, Key, Rule, Ruleset, SetName, Shaping};
 use crate::time::{Duration, Moment};
 
 /// Time between attempts while the kernel refuses.
@@ -40,6 +41,10 @@ pub(super) struct Enforcer {
     firewall: Firewall,
     monitor: Monitor,
     conntrack: Conntrack,
+    shaper: Shaper,
+    /// Where rates are put in force, and from where nothing is slowed.
+    lan: (Vec<Device>, Vec<Prefix>),
+    shaping: Shaping,
     /// What the kernel acknowledged, chains and elements.
     in_force: Option<Ruleset>,
     contents: Contents,
@@ -79,6 +84,9 @@ impl Enforcer {
             firewall: Firewall::open().map_err(opened)?,
             monitor: Monitor::open()?,
             conntrack,
+            shaper: Shaper::open()?,
+            lan: Default::default(),
+            shaping: Shaping::Absent,
             in_force: None,
             contents: Contents::default(),
             health: Health::Untried,
@@ -92,6 +100,39 @@ impl Enforcer {
     /// What tells of changes by others.
     pub(super) fn monitor(&self) -> &Monitor {
         &self.monitor
+    }
+
+    /// Learns the LAN's devices, the router's own addresses, and whether a shaper would see what is forwarded.
+    pub(super) fn set_lan(&mut self, devices: Vec<Device>, own: Vec<Prefix>, shaping: Shaping) {
+        self.shaper.sweep(&devices);
+        self.lan = (devices, own);
+        self.shaping = shaping;
+        self.in_force = None;
+    }
+
+    /// Whether traffic can be slowed down, as far as we know.
+    pub(super) fn shaping(&self) -> Shaping {
+        self.shaping
+    }
+
+    /// Puts the rates in force. Where that fails, the caller compiles again without a shaper.
+    fn shape(&mut self, desired: &Ruleset) {
+        let exempt = desired.chains.iter().flat_map(|chain| &chain.rules).filter_map(|rule| match rule {
+            Rule::ToExempt { prefix } => Some(*prefix),
+            _ => None,
+        });
+        let passed = desired.sets.iter().filter(|(set, _)| matches!(set, SetName::Pass4 | SetName::Pass6));
+        let passed = passed.flat_map(|(_, elements)| elements.keys()).filter_map(|key| match key {
+            Key::EtherAddr(_, server) => Some(Prefix::new(*server, u8::MAX)),
+            _ => None,
+        });
+        let (devices, own) = &self.lan;
+        let direct = own.iter().copied().chain(exempt).chain(passed).collect();
+        let lanes = Lanes { shapes: desired.shapes.clone(), direct };
+        if let Err(error) = self.shaper.apply(devices, &lanes) {
+            log::warn!("action throttle falls back to reject: {}", chain(&error));
+            self.shaping = Shaping::Absent;
+        }
     }
 
     /// Looks what others did. A change of our table makes the next [`Enforcer::enforce`] look at all of it.
@@ -117,7 +158,10 @@ impl Enforcer {
             return None;
         }
         match self.firewall.apply(desired) {
-            Ok(applied) => Some(self.applied(desired, applied, addresses)),
+            Ok(applied) => {
+                self.shape(desired);
+                Some(self.applied(desired, applied, addresses))
+            }
             Err(error) => {
                 let reason = chain(&error);
                 if self.health != Health::Refused(reason.clone()) {
@@ -215,6 +259,7 @@ impl Enforcer {
     /// If the kernel refuses.
     pub(super) fn release(&mut self) -> Result<(), FirewallError> {
         self.in_force = None;
+        self.shaper.release();
         self.firewall.remove()
     }
 }
@@ -223,7 +268,6 @@ impl Enforcer {
 fn by_client(added: &[Element]) -> BTreeMap<ClientId, Option<Vec<Addr>>> {
     let mut clients: BTreeMap<ClientId, Option<Vec<Addr>>> = BTreeMap::new();
     for element in added {
-        use crate::ruleset::SetName;
         match element.set {
             SetName::Cut | SetName::Cut4 | SetName::Cut6 => {}
             SetName::Video4
@@ -270,7 +314,6 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
     use crate::net::MacAddr;
-    use crate::ruleset::SetName;
 
     #[test]
     fn a_cut_takes_all_connections_and_a_block_only_those_with_its_servers() {

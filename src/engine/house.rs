@@ -18,7 +18,7 @@ use crate::quota::{
     self, Action, BlockState, Blocklist, Event, Guard, Ledger, Naming, Recovery, Refused, State, VideoServer,
     Who,
 };
-use crate::ruleset::{Compiled, Place, compile};
+use crate::ruleset::{Compiled, Place, Shaping, compile};
 use crate::time::{Duration, Moment, Now, Zone};
 use crate::units::Bytes;
 use crate::watch::Session;
@@ -99,7 +99,7 @@ impl House {
     /// A household where nothing has happened.
     pub fn new(config: Config, zone: Zone, settings: Settings, names: NamesFrom) -> Self {
         let calendar = Calendar::new(zone.clone(), config.quota.reset_time);
-        let ledger = Ledger::new(enforceable(&config.quota), zone);
+        let ledger = Ledger::new(config.quota.clone(), zone);
         let mut engine = Engine::new(settings);
         engine.take_names_from(names);
         let books = Books::new(engine.flows().capacity());
@@ -139,7 +139,7 @@ impl House {
 
     /// Takes over a changed configuration; usage, sessions and windows stay.
     pub fn set_config(&mut self, config: Config) {
-        self.ledger.set_settings(enforceable(&config.quota));
+        self.ledger.set_settings(config.quota.clone());
         self.calendar = Calendar::new(self.calendar.zone().clone(), config.quota.reset_time);
         if config.capture != self.config.capture {
             self.packets = Packets::new(config.capture.packets, config.capture.snaplen);
@@ -161,6 +161,14 @@ impl House {
         self.blocks.set_guard(guard, self.ledger.settings());
         self.place = place;
         self.wanted = Wanted::Changed;
+    }
+
+    /// Takes over whether traffic can be slowed down.
+    pub fn set_shaping(&mut self, shaping: Shaping) {
+        if self.place.shaping != shaping {
+            self.place.shaping = shaping;
+            self.wanted = Wanted::Changed;
+        }
     }
 
     /// Whose DNS answers are believed.
@@ -490,6 +498,9 @@ impl House {
     /// What is asked for but cannot be put in force.
     pub fn shortfalls(&self) -> Vec<&'static str> {
         let mut found = Vec::new();
+        if self.place.shaping == Shaping::Usable {
+            return found;
+        }
         if self.config.quota.action == Action::Throttle {
             found.push("action throttle is not available: reject is in force instead");
         }
@@ -503,17 +514,6 @@ impl House {
     pub fn tally(&self) -> (u64, u64) {
         (self.windows, self.streaming)
     }
-}
-
-/// The settings with what cannot be put in force here replaced: rates need a traffic shaper, and there is none
-/// yet, so a throttled quota is refused instead. A throttled data plan is left alone, which costs the household
-/// nothing it did not pay for; both are said in `doctor` and in the log.
-fn enforceable(settings: &quota::Settings) -> quota::Settings {
-    let mut settings = settings.clone();
-    if settings.action == Action::Throttle {
-        settings.action = Action::Reject;
-    }
-    settings
 }
 
 /// What a parent can do.

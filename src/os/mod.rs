@@ -29,6 +29,8 @@ pub mod nft;
 #[cfg(feature = "os")]
 pub mod recordings;
 #[cfg(feature = "os")]
+pub mod shaper;
+#[cfg(feature = "os")]
 pub mod store;
 #[cfg(feature = "os")]
 pub mod sys;

@@ -21,6 +21,19 @@ pub struct Place {
     pub interfaces: Vec<String>,
     /// Local port of the resolver that lies to restricted clients, if it runs.
     pub dns_port: Option<u16>,
+    /// Whether traffic can be slowed down here.
+    pub shaping: Shaping,
+}
+
+/// Whether there is a traffic shaper. Without one a throttled quota is refused instead; a throttled data plan is
+/// left alone, which costs the household nothing it did not pay for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shaping {
+    /// No, or it would not see the packets.
+    #[default]
+    Absent,
+    /// Yes.
+    Usable,
 }
 
 /// A ruleset, and what did not fit into it.
@@ -39,6 +52,7 @@ pub fn compile(ledger: &Ledger, blocks: &Blocklist, place: &Place, now: Now) -> 
         settings,
         blocks,
         dns: place.dns_port.is_some(),
+        shaping: place.shaping,
         omitted: 0,
         ruleset: skeleton(settings, place),
     };
@@ -110,6 +124,7 @@ struct Compiler<'a> {
     settings: &'a Settings,
     blocks: &'a Blocklist,
     dns: bool,
+    shaping: Shaping,
     ruleset: Ruleset,
     omitted: usize,
 }
@@ -155,9 +170,13 @@ impl Compiler<'_> {
             };
             self.put(set, Key::client(client), verdict);
         }
-        let throttle = (self.settings.action == Action::Throttle).then_some(self.settings.throttle_kbps);
+        let slowed = self.settings.action == Action::Throttle && self.shaping == Shaping::Usable;
+        let throttle = slowed.then_some(self.settings.throttle_kbps);
         match (self.settings.scope, throttle) {
-            (Scope::Internet, Some(rate_kbps)) => self.shape(client, None, rate_kbps),
+            (Scope::Internet, Some(rate_kbps)) => {
+                self.shape(client, None, rate_kbps);
+                self.pass(verdict);
+            }
             (Scope::Internet, None) => {
                 self.cut(verdict);
                 self.pass(verdict);
@@ -237,6 +256,9 @@ impl Compiler<'_> {
 
     /// The lowest of several rates holds.
     fn shape(&mut self, client: ClientId, server: Option<Addr>, rate_kbps: u32) {
+        if self.shaping == Shaping::Absent {
+            return;
+        }
         let known = self.ruleset.shapes.contains_key(&Shaped { client, server });
         if !known && self.ruleset.shapes.len() >= MAX_SHAPES {
             self.omitted += 1;

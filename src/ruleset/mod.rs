@@ -26,7 +26,7 @@ mod compile;
 mod diff;
 mod print;
 
-pub use compile::{Compiled, Place, compile};
+pub use compile::{Compiled, Place, Shaping, compile};
 pub use diff::{Changes, EXPIRY_TOLERANCE, diff};
 
 /// The table's name; its family is `inet`.

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use streamguard::config::Config;
 use streamguard::net::{Addr, ClientId, Endpoint, FiveTuple};
 use streamguard::quota::{Blocklist, Event, Guard, Ledger, Naming, Recovery, State, VideoServer, Who};
-use streamguard::ruleset::{Place, Ruleset, compile};
+use streamguard::ruleset::{Place, Ruleset, Shaping, compile};
 use streamguard::time::{Duration, LocalDay, Moment, Now, WallTime, Zone};
 use streamguard::units::Bytes;
 
@@ -60,7 +60,7 @@ impl Household {
         let ledger = Ledger::new(config.quota.clone(), zone.clone());
         let wall = local(&zone, at);
         let mono = Moment::from_secs(1_000);
-        let place = Place { interfaces: vec!["br-lan".to_owned()], dns_port: None };
+        let place = Place { interfaces: vec!["br-lan".to_owned()], dns_port: None, shaping: Shaping::Usable };
         let (blocks, log) = (Blocklist::default(), Vec::new());
         let mut house = Self { ledger, blocks, config, place, zone, mono, wall, synchronised: true, log };
         house.guard();
