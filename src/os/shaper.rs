@@ -422,7 +422,7 @@ fn selector(filter: &Filter) -> Vec<u8> {
             compare(&mut keys, ETHER_DESTINATION + 2, &mac.0[2..], 32);
         }
         Some(ClientId::Addr(addr)) => {
-            compare_prefix(&mut keys, (V4_DESTINATION, V6_DESTINATION), &host(addr))
+            compare_prefix(&mut keys, (V4_DESTINATION, V6_DESTINATION), &host(addr));
         }
         None => {}
     }
