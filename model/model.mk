@@ -35,4 +35,4 @@ accuracy-run: $(MODEL_VENV)/ready
 		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) --scorer $(SHARED)/tools/score_watch_time.py --out docs/accuracy.md
 
 model-test: $(MODEL_VENV)/ready ## unit tests of the trainer
-	$(MODEL_VENV)/bin/python -m unittest discover -s model/train/tests -t model/train
+	$(MODEL_VENV)/bin/python -m unittest discover -s model/train/tests

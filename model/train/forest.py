@@ -1,13 +1,20 @@
-"""Trees on quantised rows, and the same trees as flat arrays.
+"""Trees on quantised rows, voting or boosted, and the same trees as flat arrays.
 
 Values are replaced by the number of cut points they exceed *before* training, so the integers of the artefact are what the trees
 were grown on and rounding can change no decision. `Flat.walk` does what `src/classify/forest.rs` does; tests hold the two together.
 """
+import dataclasses
+
 import numpy as np
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from threadpoolctl import threadpool_limits
 
 LEAF = 255
 MAX_CUTS = 254
+# A boosted leaf is kept as 128 + its log odds in units of the largest leaf / 127.
+MIDDLE, REACH = 128, 127
+# The link's table: scores of log odds up to this far from zero, in steps of about this size.
+LINK_SPAN, LINK_STEP = 7.0, 0.01
 
 
 def cut_points(x, most):
@@ -37,8 +44,57 @@ class Trained:
         return sum(m.predict_proba(bins[:, columns])[:, 1] * len(m.estimators_) for m, columns in self.members) / total
 
 
+    def importance(self, features):
+        """What the splits on each feature gained, over all trees."""
+        total = np.zeros(features)
+        for model, columns in self.members:
+            total[columns] += model.feature_importances_ * len(model.estimators_)
+        return total
+
+
+class Boosted:
+    """The sum of several boosted models' trees, shared out among them, over the bins."""
+
+    def __init__(self, cuts, models):
+        self.cuts, self.models = cuts, models
+
+    def probability(self, x):
+        bins = quantise(x, self.cuts).astype(np.float32)
+        return logistic(sum(m.decision_function(bins) for m in self.models) / len(self.models))
+
+    def importance(self, features):
+        """What the splits on each feature gained, over all trees."""
+        total = np.zeros(features)
+        for nodes in self.grown():
+            inner = nodes[nodes["is_leaf"] == 0]
+            np.add.at(total, inner["feature_idx"], inner["gain"])
+        return total
+
+    def grown(self):
+        """scikit-learn's node arrays, tree by tree."""
+        return [predictor.nodes for m in self.models for (predictor,) in m._predictors]
+
+
+def logistic(odds):
+    return 1 / (1 + np.exp(-odds))
+
+
+def boost(x, y, weight, recipe, seed):
+    """Boosted trees (Friedman 2001) by `recipe["boost"]`; `models` of them, that differ in their seed. One thread: sums of
+    floats that are split among threads differ from machine to machine."""
+    cuts, settings = cut_points(x, recipe["cuts"]), dict(recipe["boost"])
+    bins, models = quantise(x, cuts).astype(np.float32), []
+    with threadpool_limits(limits=1):
+        for i in range(settings.pop("models")):
+            model = HistGradientBoostingClassifier(early_stopping=False, random_state=seed * 100 + i, **settings)
+            models.append(model.fit(bins, y, sample_weight=weight))
+    return Boosted(cuts, models)
+
+
 def grow(x, y, weight, recipe, columns_of, seed):
-    """A forest by `recipe`: a list of (kind, trees, column set)."""
+    """A forest by `recipe`: boosted, or a list of (kind, trees, column set) that vote."""
+    if "boost" in recipe:
+        return boost(x, y, weight, recipe, seed)
     cuts = cut_points(x, recipe["cuts"])
     bins, members = quantise(x, cuts).astype(np.float32), []
     for i, (kind, trees, columns) in enumerate(recipe["members"]):
@@ -50,29 +106,69 @@ def grow(x, y, weight, recipe, columns_of, seed):
     return Trained(cuts, members)
 
 
-class Flat:
-    """Cut points, roots and nodes (feature, bin, left), children after their parent, right = left + 1."""
+@dataclasses.dataclass
+class Link:
+    """From the sum of boosted leaves to a score: `table[(sum - first) >> shift]`, its ends beyond it. `unit` is a leaf's
+    log odds, known while training only."""
 
-    def __init__(self, cuts, roots, nodes, depth):
+    first: int
+    shift: int
+    table: np.ndarray
+    unit: float = 0.0
+
+    def scores(self, sums):
+        return self.table[np.clip(np.maximum(sums - self.first, 0) >> self.shift, 0, len(self.table) - 1)]
+
+
+def link_of(base, leaf_unit, models, trees):
+    """The table for leaves of `leaf_unit` log odds each way from MIDDLE in the mean of `models`, added to `base`."""
+    unit = leaf_unit / models
+    shift = max(0, int(np.log2(max(1.0, LINK_STEP / unit))))
+    first = round(MIDDLE * trees + (-LINK_SPAN - base) / unit)
+    first, count = max(0, first), int(np.ceil(2 * LINK_SPAN / (unit * 2**shift)))
+    middles = first + 2**shift * np.arange(count) + (2**shift - 1) / 2
+    return Link(first, shift, np.rint(65535 * logistic(base + (middles - MIDDLE * trees) * unit)).astype(np.int64), leaf_unit)
+
+
+class Flat:
+    """Cut points, roots and nodes (feature, bin, left), children after their parent, right = left + 1. Without a link the
+    trees vote."""
+
+    def __init__(self, cuts, roots, nodes, depth, link=None):
         self.cuts, self.roots, self.nodes, self.depth = cuts, np.asarray(roots), np.asarray(nodes, np.int64).reshape(-1, 3), depth
+        self.link = link
+
+    def bins(self, x):
+        """256 wide, so that a leaf's value may stand where a feature's number does."""
+        bins = np.zeros((len(x), 256), np.uint8)
+        bins[:, :len(self.cuts)] = quantise(x, self.cuts)
+        return bins
+
+    def leaf(self, bins, root):
+        """The value of the leaf of one tree that each row ends in."""
+        rows, at = np.arange(len(bins)), np.full(len(bins), root)
+        for _ in range(self.depth):
+            feature, bound, left = self.nodes[at].T
+            at = root + left + (bins[rows, feature] > bound)
+        return self.nodes[at, 0]
 
     def walk(self, x):
         """Scores 0..65535, like `Forest::predict`."""
-        bins = np.zeros((len(x), 256), np.int64)
-        bins[:, :len(self.cuts)] = quantise(x, self.cuts)
-        rows, total = np.arange(len(x)), np.zeros(len(x), np.int64)
+        bins, total = self.bins(x), np.zeros(len(x), np.int64)
         for root in self.roots:
-            at = np.full(len(x), root)
-            for _ in range(self.depth):
-                feature, bound, left = self.nodes[at].T
-                at = root + left + (bins[rows, feature] > bound)
-            total += self.nodes[at, 0]
+            total += self.leaf(bins, root)
+        if self.link:
+            return self.link.scores(total)
         return (total * 257 + len(self.roots) // 2) // len(self.roots)
 
 
 def flatten(trained):
     """The flat arrays of a trained forest. Cut points that no node asks about are left out."""
-    trees = [tree_of(t.tree_, columns) for m, columns in trained.members for t in m.estimators_]
+    link = None
+    if isinstance(trained, Boosted):
+        trees, link = boosted_trees(trained)
+    else:
+        trees = [tree_of(t.tree_, columns) for m, columns in trained.members for t in m.estimators_]
     used = [sorted({n[1] for tree, _ in trees for n in tree if n[1] != LEAF and n[0] == f}) for f in range(len(trained.cuts))]
     place = [{b: i for i, b in enumerate(bins)} for bins in used]
     cuts = [trained.cuts[f][bins].astype(np.int64) for f, bins in enumerate(used)]
@@ -80,7 +176,33 @@ def flatten(trained):
     for tree, _ in trees:
         roots.append(len(nodes))
         nodes += [(f, b if b == LEAF else place[f][b], left) for f, b, left in tree]
-    return Flat(cuts, roots, nodes, max(depth for _, depth in trees))
+    return Flat(cuts, roots, nodes, max(depth for _, depth in trees), link)
+
+
+def boosted_trees(trained):
+    """(trees, link): leaves rounded to one unit for all trees."""
+    grown = trained.grown()
+    unit = max(np.abs(nodes["value"][nodes["is_leaf"] == 1]).max() for nodes in grown) / REACH
+    base = float(np.mean([m._baseline_prediction[0, 0] for m in trained.models]))
+    return [boosted_tree(nodes, unit) for nodes in grown], link_of(base, unit, len(trained.models), len(grown))
+
+
+def boosted_tree(grown, unit):
+    """Nodes of one boosted tree, breadth first, and its depth."""
+    order, place, depth = [0], {0: 0}, {0: 0}
+    for node in order:
+        if not grown[node]["is_leaf"]:
+            for child in (int(grown[node]["left"]), int(grown[node]["right"])):
+                place[child], depth[child] = len(order), depth[node] + 1
+                order.append(child)
+    nodes = []
+    for node in order:
+        here = grown[node]
+        if here["is_leaf"]:
+            nodes.append((MIDDLE + round(float(here["value"]) / unit), LEAF, place[node]))
+        else:
+            nodes.append((int(here["feature_idx"]), int(np.floor(here["num_threshold"])), place[int(here["left"])]))
+    return nodes, max(depth.values())
 
 
 def tree_of(tree, columns):

@@ -38,12 +38,22 @@ def expected(flat, fingerprint):
 
 
 def mismatches(trained, flat, x):
-    """Rows and trees where the flat walk ends in another leaf than scikit-learn; and the largest |score - predict_proba|."""
-    from forest import Flat, quantise
-    bins = quantise(x, trained.cuts).astype(np.float32)
-    trees = [(tree, columns) for model, columns in trained.members for tree in model.estimators_]
-    ends, wrong = [*flat.roots[1:].tolist(), len(flat.nodes)], 0
-    for (tree, columns), root, end in zip(trees, flat.roots.tolist(), ends):
-        one = Flat(flat.cuts, [0], flat.nodes[root:end], flat.depth)
-        wrong += int((one.walk(x) != np.rint(255 * tree.predict_proba(bins[:, columns])[:, 1]) * 257).sum())
-    return wrong, float(np.abs(flat.walk(x) / 65535 - trained.probability(x)).max())
+    """Rows and trees where the flat walk ends in another leaf than scikit-learn; and the largest |score - probability|."""
+    from forest import Boosted, quantise
+    bins, apart = quantise(x, trained.cuts).astype(np.float32), float(np.abs(flat.walk(x) / 65535 - trained.probability(x)).max())
+    kept, wrong = flat.bins(x), 0
+    if isinstance(trained, Boosted):
+        expected = (boosted_leaves(predictor, flat, bins) for m in trained.models for (predictor,) in m._predictors)
+    else:
+        expected = (np.rint(255 * tree.predict_proba(bins[:, columns])[:, 1]) for m, columns in trained.members for tree in m.estimators_)
+    for leaves, root in zip(expected, flat.roots.tolist()):
+        wrong += int((flat.leaf(kept, root) != leaves).sum())
+    return wrong, apart
+
+
+def boosted_leaves(predictor, flat, bins):
+    """What scikit-learn says of one boosted tree, as the artefact keeps it."""
+    from forest import MIDDLE
+    nothing = np.zeros((0, 8), np.uint32)
+    values = predictor.predict(bins.astype(np.float64), nothing, np.zeros(bins.shape[1], np.uint32), 1)
+    return MIDDLE + np.rint(values / flat.link.unit).astype(np.int64)

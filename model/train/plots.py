@@ -56,15 +56,13 @@ def precision_recall(data, place):
 
 
 def importance(trained, names, place):
-    total = np.zeros(len(names))
-    for model, columns in trained.members:
-        total[columns] += model.feature_importances_ * len(model.estimators_)
+    total = trained.importance(len(names))
     total /= total.sum()
     order = np.argsort(total)
     figure, axes = plt.subplots(figsize=(6, 8))
     axes.barh([names[i] for i in order], total[order])
     axes.tick_params(axis="y", labelsize=7)
-    axes.set(xlabel="mean decrease in impurity, share", title="Feature importance")
+    axes.set(xlabel="share of what the splits gained", title="Feature importance")
     save(figure, place / "importance.svg")
     return [(names[i], round(float(total[i]), 4)) for i in order[::-1]]
 

@@ -7,10 +7,12 @@
 use std::fmt;
 
 use super::fnv1a;
-use super::forest::{Forest, LEAF_BIN, Node, TREE_NODES, Tree};
+use super::forest::{Forest, LEAF_BIN, Link, Node, SMALL_TREE_NODES, TREE_NODES, Tree, Trees};
 
 const MAGIC: &[u8; 4] = b"SGFR";
-const VERSION: u16 = 1;
+/// Trees that vote; and trees that add up, with a table from sums to scores.
+const VERSION_MEAN: u16 = 1;
+const VERSION_LINK: u16 = 2;
 /// Larger files are refused unread: four times the budget of the shipped artefact.
 pub const MAX_ARTIFACT_BYTES: usize = 512 * 1024;
 /// Bins of a feature; 255 marks a leaf.
@@ -18,6 +20,9 @@ const MAX_CUTS: usize = 254;
 /// 4 KiB of memory each.
 const MAX_TREES: usize = 512;
 const MAX_DEPTH: u16 = 64;
+const MAX_LINK: usize = 4096;
+/// Sums have 17 bits at most.
+const MAX_LINK_SHIFT: u16 = 16;
 
 /// A checked artefact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +62,9 @@ impl fmt::Display for ArtifactError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Magic => f.write_str("not a streamguard forest"),
-            Self::Version(found) => write!(f, "forest format {found}, this program reads {VERSION}"),
+            Self::Version(found) => {
+                write!(f, "forest format {found}, this program reads {VERSION_MEAN} and {VERSION_LINK}")
+            }
             Self::Size { expected, found } => write!(f, "{found} bytes where the header says {expected}"),
             Self::Checksum => f.write_str("checksum does not match: damaged or cut"),
             Self::Schema { expected, found } => {
@@ -121,7 +128,7 @@ impl Artifact {
             return Err(ArtifactError::Magic);
         }
         let version = from.u16()?;
-        if version != VERSION {
+        if ![VERSION_MEAN, VERSION_LINK].contains(&version) {
             return Err(ArtifactError::Version(version));
         }
         let fingerprint = fnv1a(body);
@@ -153,7 +160,9 @@ impl Artifact {
         if cuts.len() != n_cuts {
             return Err(ArtifactError::Field("n_cuts"));
         }
-        let forest = read_trees(&mut from, Shape { n_trees, n_nodes, max_depth }, cuts, starts)?;
+        let link = if version == VERSION_LINK { read_link(&mut from)? } else { Link::Mean };
+        let trees = read_trees(&mut from, Shape { n_trees, n_nodes, max_depth }, &starts)?;
+        let forest = Forest { cuts, starts, trees, link, n_nodes, max_depth };
         let session_json = from.text(session_len)?;
         let summary_json = from.text(summary_len)?;
         if !from.0.is_empty() {
@@ -192,34 +201,56 @@ fn read_cuts(from: &mut Reader<'_>, n_features: usize) -> Result<(Vec<i32>, Vec<
     Ok((cuts, starts))
 }
 
-fn read_trees(
-    from: &mut Reader<'_>,
-    shape: Shape,
-    cuts: Vec<i32>,
-    starts: Vec<u32>,
-) -> Result<Forest, ArtifactError> {
+/// The table from sums to scores, which may not fall.
+fn read_link(from: &mut Reader<'_>) -> Result<Link, ArtifactError> {
+    let first = from.u32()?;
+    let shift = from.u16()?;
+    let count = usize::from(from.u16()?);
+    if shift > MAX_LINK_SHIFT || !(1..=MAX_LINK).contains(&count) {
+        return Err(ArtifactError::Field("link"));
+    }
+    let mut table = Vec::with_capacity(count);
+    for _ in 0..count {
+        let score = from.u16()?;
+        if table.last().is_some_and(|before| *before > score) {
+            return Err(ArtifactError::Field("link"));
+        }
+        table.push(score);
+    }
+    Ok(Link::Table { first, shift: u32::from(shift), table })
+}
+
+fn read_trees(from: &mut Reader<'_>, shape: Shape, starts: &[u32]) -> Result<Trees, ArtifactError> {
     let mut roots = Vec::with_capacity(shape.n_trees);
     for _ in 0..shape.n_trees {
         roots.push(from.u32()?);
     }
-    let mut trees = Vec::with_capacity(shape.n_trees);
+    let mut lens = Vec::with_capacity(shape.n_trees);
     let ends = roots.iter().skip(1).copied().chain([shape.n_nodes as u32]);
     for (number, (root, end)) in roots.iter().zip(ends).enumerate() {
         let len = end.checked_sub(*root).filter(|len| (1..=TREE_NODES as u32).contains(len));
-        let len = len.filter(|_| number > 0 || *root == 0).ok_or(ArtifactError::Field("roots"))? as usize;
-        trees.push(read_tree(from, (number, len), &starts, shape.max_depth)?);
+        lens.push(len.filter(|_| number > 0 || *root == 0).ok_or(ArtifactError::Field("roots"))? as usize);
     }
-    Ok(Forest { cuts, starts, trees, n_nodes: shape.n_nodes, max_depth: shape.max_depth })
+    let each = lens.iter().copied().enumerate();
+    if lens.iter().all(|len| *len <= SMALL_TREE_NODES) {
+        each.map(|tree| read_tree(from, tree, starts, shape.max_depth))
+            .collect::<Result<_, _>>()
+            .map(Trees::Small)
+    } else {
+        each.map(|tree| read_tree(from, tree, starts, shape.max_depth))
+            .collect::<Result<_, _>>()
+            .map(Trees::Large)
+    }
 }
 
 /// Reads `len` nodes. After this no walk leaves the tree, and every walk of `max_depth` steps ends in a leaf.
-fn read_tree(
+fn read_tree<const PLACES: usize>(
     from: &mut Reader<'_>,
     (number, len): (usize, usize),
     starts: &[u32],
     max_depth: u16,
-) -> Result<Tree, ArtifactError> {
-    let mut tree = [Node::new(0, LEAF_BIN, 0); TREE_NODES];
+) -> Result<Tree<PLACES>, ArtifactError> {
+    let mut tree = [Node::new(0, LEAF_BIN, 0); PLACES];
     // Children come after their parent, so one pass from the front knows every depth.
     let mut depths = [0u16; TREE_NODES + 1];
     for i in 0..len {
@@ -250,9 +281,23 @@ pub(crate) mod tests {
 
     /// One feature, cuts at 10 and 20, one tree: x <= 10 -> 0, x <= 20 -> 128, else 255.
     pub(crate) fn small() -> Vec<u8> {
+        with_link(VERSION_MEAN, &[])
+    }
+
+    /// The same tree; sums from 100 on, four at a time, to 7, 8, ... 49 hundred.
+    fn linked() -> Vec<u8> {
+        let mut link = Vec::new();
+        link.extend(100u32.to_le_bytes());
+        link.extend(2u16.to_le_bytes());
+        link.extend(43u16.to_le_bytes());
+        link.extend((7..50u16).flat_map(|score| (100 * score).to_le_bytes()));
+        with_link(VERSION_LINK, &link)
+    }
+
+    fn with_link(version: u16, link: &[u8]) -> Vec<u8> {
         let mut b = Vec::new();
         b.extend(MAGIC);
-        b.extend(VERSION.to_le_bytes());
+        b.extend(version.to_le_bytes());
         b.extend(1u16.to_le_bytes());
         b.extend(7u64.to_le_bytes());
         b.extend(1u16.to_le_bytes());
@@ -263,6 +308,7 @@ pub(crate) mod tests {
         b.extend(2u16.to_le_bytes());
         b.extend(10i32.to_le_bytes());
         b.extend(20i32.to_le_bytes());
+        b.extend(link);
         b.extend(0u32.to_le_bytes());
         for node in [[0, 0, 1, 0], [0, 255, 1, 0], [0, 1, 3, 0], [128, 255, 3, 0], [255, 255, 4, 0]] {
             b.extend::<[u8; 4]>(node);
@@ -288,13 +334,29 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_sum_outside_the_table_has_the_score_of_its_end() {
+        let forest = Artifact::from_bytes(&linked(), 7).unwrap().forest;
+        assert_eq!([0, 15, 25].map(|x| forest.predict(&[x]).0), [700, 1_400, 4_500]);
+        let body = linked();
+        // Before the tables: 36 of header, 10 of cuts, 8 of the link.
+        let mut falling = body[..body.len() - 8].to_vec();
+        falling[54..56].copy_from_slice(&u16::MAX.to_le_bytes());
+        assert_eq!(Artifact::from_bytes(&sealed(falling), 7).unwrap_err(), ArtifactError::Field("link"));
+    }
+
+    #[test]
     fn every_cut_and_every_flipped_bit_is_refused() {
-        let good = small();
+        for good in [small(), linked()] {
+            refused_in_part(&good);
+        }
+    }
+
+    fn refused_in_part(good: &[u8]) {
         for len in 0..good.len() {
             assert!(Artifact::from_bytes(&good[..len], 7).is_err(), "cut at {len}");
         }
         for bit in 0..good.len() * 8 {
-            let mut bad = good.clone();
+            let mut bad = good.to_vec();
             bad[bit / 8] ^= 1 << (bit % 8);
             assert!(Artifact::from_bytes(&bad, 7).is_err(), "bit {bit}");
         }
@@ -302,8 +364,12 @@ pub(crate) mod tests {
 
     #[test]
     fn a_valid_checksum_over_nonsense_does_not_help() {
-        let good = small();
-        let body = &good[..good.len() - 8];
+        for good in [small(), linked()] {
+            nonsense_is_safe(&good[..good.len() - 8]);
+        }
+    }
+
+    fn nonsense_is_safe(body: &[u8]) {
         let mut refused = 0;
         for at in 6..body.len() - 4 {
             for value in [0, 1, 5, 127, 254, 255] {

@@ -24,6 +24,8 @@ const LANES: usize = 10;
 
 /// Places of a tree, a power of two: a masked number needs no bounds check.
 pub(super) const TREE_NODES: usize = 1024;
+/// Places of a tree of a forest whose trees are all small: boosted trees are many, and memory is not.
+pub(super) const SMALL_TREE_NODES: usize = 128;
 /// The bin that marks a leaf; no feature has so many.
 pub(super) const LEAF_BIN: u8 = 255;
 
@@ -58,19 +60,48 @@ impl Node {
 }
 
 /// One tree; nodes after its own are leaves of value 0 that nothing points to.
-pub(super) type Tree = [Node; TREE_NODES];
+pub(super) type Tree<const PLACES: usize> = [Node; PLACES];
 
-fn node(tree: &Tree, at: u16) -> Node {
-    tree[usize::from(at) % TREE_NODES]
+/// All trees, in places of one size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trees {
+    /// Every tree has at most [`SMALL_TREE_NODES`] nodes.
+    Small(Vec<Tree<SMALL_TREE_NODES>>),
+    /// Every tree has at most [`TREE_NODES`] nodes.
+    Large(Vec<Tree<TREE_NODES>>),
 }
 
-/// Extra Trees (Geurts, Ernst, Wehenkel 2006) as flat arrays; made by [`super::Artifact`], which checks them.
+/// How the sum of the leaves becomes a score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    /// Trees that vote: leaves are probabilities in 1/255, the score is their mean.
+    Mean,
+    /// Trees that add up: `table[(sum - first) >> shift]`, its ends beyond it. The table ascends.
+    Table { first: u32, shift: u32, table: Vec<u16> },
+}
+
+impl Link {
+    fn score(&self, sum: u32, trees: u32) -> Score {
+        match self {
+            // Leaves are in 1/255, scores in 1/65535 = 1/(255 · 257).
+            Self::Mean => Score(u16::try_from((sum * 257 + trees / 2) / trees.max(1)).unwrap_or(u16::MAX)),
+            Self::Table { first, shift, table } => {
+                let place = (sum.saturating_sub(*first) >> shift) as usize;
+                Score(table.get(place).or(table.last()).copied().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// Trees as flat arrays, voting (Geurts, Ernst, Wehenkel 2006) or boosted (Friedman 2001); made by
+/// [`super::Artifact`], which checks them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forest {
     /// Cut points of each feature, ascending: `cuts[starts[f]..starts[f + 1]]`.
     pub(super) cuts: Vec<i32>,
     pub(super) starts: Vec<u32>,
-    pub(super) trees: Vec<Tree>,
+    pub(super) trees: Trees,
+    pub(super) link: Link,
     pub(super) n_nodes: usize,
     pub(super) max_depth: u16,
 }
@@ -83,7 +114,10 @@ impl Forest {
 
     /// Number of trees.
     pub fn n_trees(&self) -> usize {
-        self.trees.len()
+        match &self.trees {
+            Trees::Small(trees) => trees.len(),
+            Trees::Large(trees) => trees.len(),
+        }
     }
 
     /// Number of nodes.
@@ -91,16 +125,14 @@ impl Forest {
         self.n_nodes
     }
 
-    /// The mean of the leaves that `row` falls into. A row shorter than the forest's features reads as zeros.
+    /// What the leaves that `row` falls into say together. A row shorter than the forest's features reads as zeros.
     pub fn predict(&self, row: &[i32]) -> Score {
         let bins = self.quantise(row);
-        let (lanes, rest) = self.trees.as_chunks::<LANES>();
-        let steps = self.max_depth;
-        let sum: u32 = lanes.iter().map(|trees| walk(trees, &bins, steps)).sum::<u32>()
-            + rest.iter().map(|tree| walk(std::array::from_ref(tree), &bins, steps)).sum::<u32>();
-        // Leaves are in 1/255, scores in 1/65535 = 1/(255 · 257).
-        let trees = self.trees.len().max(1) as u32;
-        Score(u16::try_from((sum * 257 + trees / 2) / trees).unwrap_or(u16::MAX))
+        let sum = match &self.trees {
+            Trees::Small(trees) => walk_all(trees, &bins, self.max_depth),
+            Trees::Large(trees) => walk_all(trees, &bins, self.max_depth),
+        };
+        self.link.score(sum, self.n_trees() as u32)
     }
 
     /// The bin of each feature: how many cut points the value exceeds. 256 wide, so that a leaf's value can be
@@ -115,9 +147,16 @@ impl Forest {
     }
 }
 
-/// The sum of the leaves that a row falls into, all trees one step at a time: their loads overlap.
+/// The sum of the leaves of all trees, [`LANES`] at a time.
+fn walk_all<const PLACES: usize>(trees: &[Tree<PLACES>], bins: &[u8; 256], steps: u16) -> u32 {
+    let (lanes, rest) = trees.as_chunks::<LANES>();
+    lanes.iter().map(|trees| walk(trees, bins, steps)).sum::<u32>()
+        + rest.iter().map(|tree| walk(std::array::from_ref(tree), bins, steps)).sum::<u32>()
+}
+
+/// The sum of the leaves that a row falls into, these trees one step at a time: their loads overlap.
 #[inline(always)]
-fn walk<const N: usize>(trees: &[Tree; N], bins: &[u8; 256], steps: u16) -> u32 {
+fn walk<const N: usize, const PLACES: usize>(trees: &[Tree<PLACES>; N], bins: &[u8; 256], steps: u16) -> u32 {
     let mut at = [0u16; N];
     for _ in 0..steps {
         for (tree, at) in trees.iter().zip(&mut at) {
@@ -125,4 +164,8 @@ fn walk<const N: usize>(trees: &[Tree; N], bins: &[u8; 256], steps: u16) -> u32 
         }
     }
     trees.iter().zip(at).map(|(tree, at)| u32::from(node(tree, at).feature())).sum()
+}
+
+fn node<const PLACES: usize>(tree: &Tree<PLACES>, at: u16) -> Node {
+    tree[usize::from(at) % PLACES]
 }

@@ -9,9 +9,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import artifact
 import forest
+import parity
 from session import Settings, counted
 
 RECIPE = {"cuts": 40, "leaf": 3, "leaves": 32, "depth": 9, "members": [("extra", 20, "all"), ("random", 10, "odd")]}
+BOOST = {"cuts": 40, "boost": {"models": 2, "max_iter": 30, "learning_rate": 0.1, "max_leaf_nodes": 12, "max_depth": 5,
+                               "min_samples_leaf": 20, "l2_regularization": 5, "max_features": 0.5}}
 
 
 def columns_of(which):
@@ -27,11 +30,13 @@ def example(seed=0, n=4000):
     return x, y
 
 
-class Export(unittest.TestCase):
+class Voting(unittest.TestCase):
+    RECIPE = RECIPE
+
     @classmethod
     def setUpClass(cls):
         x, y = example()
-        cls.trained = forest.grow(x, y, np.ones(len(y)), RECIPE, columns_of, 3)
+        cls.trained = forest.grow(x, y, np.ones(len(y)), cls.RECIPE, columns_of, 3)
         cls.flat = forest.flatten(cls.trained)
 
     def rows_at_cuts(self):
@@ -41,19 +46,11 @@ class Export(unittest.TestCase):
             rows[:, j] = rng.choice(cuts, len(rows)) + rng.randint(-1, 2, len(rows))
         return np.clip(rows, -2**31, 2**31 - 1).astype(np.int32)
 
-    def test_scores_are_within_one_256th_of_scikit_learn(self):
-        for x in (example(9)[0], self.rows_at_cuts()):
-            difference = np.abs(self.flat.walk(x) / 65535 - self.trained.probability(x))
-            self.assertLess(difference.max(), 1 / 256)
-
     def test_each_tree_ends_in_the_leaf_scikit_learn_ends_in(self):
-        x = self.rows_at_cuts()
-        bins = forest.quantise(x, self.trained.cuts).astype(np.float32)
-        trees = [(t, columns) for model, columns in self.trained.members for t in model.estimators_]
-        for i, (tree, columns) in enumerate(trees):
-            one = forest.Flat(self.flat.cuts, [0], self.flat.nodes[self.flat.roots[i]:(list(self.flat.roots) + [None])[i + 1]], self.flat.depth)
-            expected = np.rint(255 * tree.predict_proba(bins[:, columns])[:, 1]) * 257
-            np.testing.assert_array_equal(one.walk(x), expected)
+        for x in (example(9)[0], self.rows_at_cuts()):
+            wrong, apart = parity.mismatches(self.trained, self.flat, x)
+            self.assertEqual(wrong, 0)
+            self.assertLess(apart, 1 / 64 if self.flat.link else 1 / 256)
 
     def test_the_artefact_reads_back_and_any_flipped_byte_is_noticed(self):
         session = Settings().params()
@@ -69,7 +66,7 @@ class Export(unittest.TestCase):
 
     def test_the_same_seed_gives_the_same_bytes(self):
         x, y = example()
-        again = forest.flatten(forest.grow(x, y, np.ones(len(y)), RECIPE, columns_of, 3))
+        again = forest.flatten(forest.grow(x, y, np.ones(len(y)), self.RECIPE, columns_of, 3))
         self.assertEqual(artifact.pack(again, 7, {}, {}), artifact.pack(self.flat, 7, {}, {}))
 
     def test_no_walk_can_leave_its_tree(self):
@@ -77,6 +74,17 @@ class Export(unittest.TestCase):
         for root, end in zip(self.flat.roots, ends):
             for i, (_, bound, left) in enumerate(self.flat.nodes[root:end].tolist()):
                 self.assertTrue(left == i if bound == forest.LEAF else i < left < end - root - 1)
+
+
+class Boosted(Voting):
+    RECIPE = BOOST
+
+    def test_the_link_ascends_and_covers_the_scores(self):
+        table = self.flat.link.table
+        self.assertTrue((np.diff(table) >= 0).all())
+        self.assertLess(table[0], 1_000)
+        self.assertGreater(table[-1], 64_535)
+        self.assertLess(len(table), 4096)
 
 
 class Sessions(unittest.TestCase):
