@@ -17,9 +17,8 @@ use serde_json::{Value, json};
 use crate::config::{Config, Finding, Mode, OnStop};
 use crate::engine::house::{self, House, News};
 use crate::engine::{Model, ModelError, NamesFrom};
-use crate::history::SessionRow;
 use crate::lan::Vantage;
-use crate::methods;
+use crate::methods::{self, news};
 use crate::net::{ClientId, Prefix};
 use crate::os::clock::{Clock, Step, Trust};
 use crate::os::control::{ControlError, Desk, Refusal};
@@ -376,14 +375,7 @@ impl Daemon {
     }
 
     fn quota_event(&self, event: &quota::Event, now: Now) -> Value {
-        let name = match &event.who {
-            quota::Who::Client(client) => self.house.name_of(*client).unwrap_or_else(|| client.to_string()),
-            quota::Who::Profile(id) => id.clone(),
-            quota::Who::All => "all".into(),
-        };
-        let mut shown = json!(event);
-        shown["name"] = json!(name);
-        shown["time"] = json!(wall_of(event.at, now));
+        let (name, shown) = news::quota_event(&self.house, event, now);
         match &event.what {
             What::StateLost { reason } => log::error!("usage of today may be lost: {reason}"),
             what => log::info!("{name}: {what}"),
@@ -392,32 +384,11 @@ impl Daemon {
     }
 
     fn session_event(&mut self, client: ClientId, session: &Session, now: Now) -> Value {
-        let name = self.house.name_of(client);
-        let secs = |at: Moment| now.wall.map(|wall| wall.as_secs() - now.mono.since(at).as_secs() as i64);
-        let keeps_names = self.house.config().main.names;
-        let named = session.servers.iter().filter_map(|server| server.service.as_deref());
-        let mut services: Vec<String> = Vec::new();
-        for service in named.filter(|_| keeps_names) {
-            if !services.iter().any(|known| known == service) {
-                services.push(service.to_owned());
-            }
+        let (shown, row) = news::session_event(&self.house, client, session, now);
+        if let Some(row) = row {
+            self.keeper.session(row);
         }
-        let watch_s = u32::try_from(session.watched.as_secs()).unwrap_or(u32::MAX);
-        if let (Some(start_s), Some(end_s)) = (secs(session.start), secs(session.end)) {
-            let servers =
-                session.servers.iter().map(|server| (server.addr.to_string(), server.bytes)).collect();
-            let (client, services) = (client.to_string(), services.clone());
-            self.keeper.session(SessionRow { client, start_s, end_s, watch_s, services, servers });
-        }
-        json!({
-            "event": "session",
-            "who": { "client": client },
-            "name": name,
-            "watch_s": watch_s,
-            "start_s": secs(session.start),
-            "end_s": secs(session.end),
-            "services": services,
-        })
+        shown
     }
 
     /// Answers requests.
@@ -549,11 +520,6 @@ impl Daemon {
         }
         log::info!("stopped");
     }
-}
-
-fn wall_of(at: Moment, now: Now) -> Option<String> {
-    let wall = now.wall?.as_secs() - i64::try_from(now.mono.since(at).as_secs()).unwrap_or(0);
-    Some(crate::time::WallTime::from_secs(wall).to_string())
 }
 
 /// From here on, whatever is opened is opened with two capabilities and no more, as it will be after the next

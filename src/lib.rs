@@ -72,4 +72,7 @@ pub mod methods;
 #[cfg(feature = "os")]
 pub mod daemon;
 
+#[cfg(feature = "web")]
+pub mod web;
+
 pub mod cli;

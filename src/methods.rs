@@ -23,6 +23,7 @@ use crate::time::Now;
 mod acts;
 pub(crate) mod alerts;
 mod metrics;
+pub mod news;
 pub mod openapi;
 mod packets;
 mod past;

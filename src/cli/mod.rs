@@ -28,6 +28,8 @@ mod past;
 mod replay;
 #[cfg(feature = "os")]
 mod shown;
+#[cfg(feature = "web")]
+mod web;
 
 /// Watch time, quotas, accounting and attack alerts for home routers, from packet headers alone.
 #[derive(FromArgs, Debug)]
@@ -91,6 +93,8 @@ enum Verb {
     Reset(ask::ResetArgs),
     #[cfg(feature = "os")]
     Rpc(ask::RpcArgs),
+    #[cfg(feature = "web")]
+    Web(web::Args),
 }
 
 /// Why a command could not run.
@@ -179,11 +183,33 @@ pub fn run(args: &[String]) -> ExitCode {
         #[cfg(feature = "os")]
         live_verb => run_live(live_verb),
     };
+    ended(done)
+}
+
+fn ended(done: Result<ExitCode, Failure>) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(Failure::ReaderLeft) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "streamguard: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs `web`, the only verb of the program streamguard-web.
+#[cfg(feature = "web")]
+pub fn run_web(args: &[String]) -> ExitCode {
+    let rest: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    let rest = rest.strip_prefix(&["web"]).unwrap_or(&rest);
+    match web::Args::from_args(&["streamguard-web"], rest) {
+        Ok(args) => ended(web::run(args)),
+        Err(EarlyExit { output, status: Ok(()) }) => {
+            println!("{output}");
+            ExitCode::SUCCESS
+        }
+        Err(EarlyExit { output, status: Err(()) }) => {
+            eprintln!("{}", output.trim_end());
             ExitCode::from(2)
         }
     }
@@ -201,6 +227,8 @@ fn run_live(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Check(args) => check::run(&args),
         Verb::Rpc(args) => ask::rpc(&args),
         Verb::Top(args) => ask::top(&args),
+        #[cfg(feature = "web")]
+        Verb::Web(args) => web::run(args),
         Verb::Status(args) => args.ask(),
         Verb::Clients(args) => args.ask(),
         Verb::Show(args) => args.ask(),

@@ -23,6 +23,9 @@ use crate::ruleset::{Changes, Element, Key, Place, Ruleset, SetName, Shaping, di
 use crate::time::{Duration, Moment, Now, WallTime, Zone};
 use crate::watch::Sensitivity;
 
+#[cfg(feature = "web")]
+mod serve;
+
 /// Larger configurations are refused.
 const MAX_CONFIG_BYTES: usize = 1 << 20;
 /// Time passes for the household in steps of this, as in the daemon.
@@ -50,6 +53,17 @@ pub(super) struct Args {
     /// print the whole ruleset at the end, as nft would
     #[argh(switch)]
     ruleset: bool,
+    /// serve the dashboard at this address, in packet time, until interrupted
+    #[argh(option)]
+    listen: Option<std::net::SocketAddr>,
+    /// with --listen: so many seconds of the capture pass in one (default 1)
+    #[argh(option, default = "1.0")]
+    #[cfg_attr(not(feature = "web"), expect(dead_code, reason = "read where there is a gateway"))]
+    speed: f64,
+    /// with --listen: the file's first so many seconds pass at once
+    #[argh(option, default = "0")]
+    #[cfg_attr(not(feature = "web"), expect(dead_code, reason = "read where there is a gateway"))]
+    skip: u64,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
@@ -68,6 +82,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let place = Place { interfaces: vec!["br-lan".into()], dns_port: None, shaping: Shaping::Usable };
     house.set_place(place, settings.vantage, Guard::new(&[], &args.lan));
     let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
+    if let Some(addr) = args.listen {
+        return listen(args, addr, house, &mut reader);
+    }
     let mut replay =
         Replay { house, out: BufWriter::new(io::stdout().lock()), first: None, next: None, shown: None };
     while let Some(frame) = reader.next().map_err(|error| Failure::from_error(&error))? {
@@ -76,6 +93,21 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
     replay.end(args.ruleset)?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "web")]
+fn listen(
+    args: &Args,
+    addr: std::net::SocketAddr,
+    house: House,
+    reader: &mut CaptureReader,
+) -> Result<ExitCode, Failure> {
+    serve::run(args, addr, house, reader)
+}
+
+#[cfg(not(feature = "web"))]
+fn listen(_: &Args, _: std::net::SocketAddr, _: House, _: &mut CaptureReader) -> Result<ExitCode, Failure> {
+    Err(Failure::new("this streamguard was built without feature web, so it cannot --listen"))
 }
 
 /// The configuration to use; findings are shown and do not stop anything.

@@ -278,7 +278,8 @@ impl Findings {
     }
 }
 
-fn title(section: &RawSection) -> String {
+/// How findings call a section.
+pub(crate) fn title(section: &RawSection) -> String {
     match (section.kind.as_str(), &section.name) {
         ("streamguard", _) => "main".to_owned(),
         (kind, Some(name)) if kind == name => kind.to_owned(),

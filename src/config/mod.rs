@@ -20,11 +20,14 @@ use crate::quota;
 use crate::time::Duration;
 use crate::units::Bytes;
 
+pub mod edit;
 mod load;
 mod schema;
 pub mod uci;
 mod value;
 
+#[cfg(feature = "web")]
+pub(crate) use load::title;
 pub use value::BadValue;
 
 /// Everything a household can set.

@@ -1,20 +1,16 @@
 //! Alerts as they come: kept, told and logged.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Daemon;
 use crate::detect::{Severity, Stage};
 use crate::history::AlertRow;
-use crate::methods::alerts;
+use crate::methods::{alerts, news};
 
 impl Daemon {
     /// Keeps a change of an alert and says it in the log: what and how bad, not who. That is in the event.
     pub(super) fn alert_event(&mut self, stage: Stage, row: AlertRow) -> Value {
-        let word = match stage {
-            Stage::Opened => "opened",
-            Stage::Updated => "updated",
-            Stage::Closed => "closed",
-        };
+        let word = news::stage_word(stage);
         match (stage, alerts::severity_of(&row)) {
             (Stage::Opened, Some(Severity::High | Severity::Critical)) => {
                 log::warn!("alert {}: {}, {}: streamguard alerts", row.id, row.kind, row.severity);
@@ -25,9 +21,7 @@ impl Daemon {
                 log::info!("alert {} {word}: {}, {}", row.id, row.kind, row.severity);
             }
         }
-        let mut event = alerts::shown(&self.house, &row);
-        event["event"] = json!("alert");
-        event["stage"] = json!(word);
+        let event = news::alert_event(&self.house, stage, &row);
         self.keeper.alert(row);
         event
     }

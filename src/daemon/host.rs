@@ -118,6 +118,7 @@ impl Daemon {
             "model": format!("{:016x}", self.model.fingerprint),
             "model_trouble": self.model_trouble,
             "recording": self.tape.is_some(),
+            "recordings": self.house.config().capture.dir,
             "clients": self.house.ledger().population().0,
         })
     }

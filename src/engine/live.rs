@@ -8,7 +8,7 @@ use crate::dissect::{Frame, dissect};
 use crate::lan::{ClientIdx, Placement, Vantage};
 use crate::names::Event;
 use crate::net::Addr;
-use crate::watch::Sensitivity;
+use crate::watch::{Sensitivity, Session};
 use crate::window::WindowNo;
 
 /// Which frames are looked at for names.
@@ -66,6 +66,11 @@ impl Engine {
         let mut servers: Vec<_> = with_bytes.filter(|(_, bytes)| *bytes > 0).collect();
         servers.sort_by_key(|(addr, bytes)| (std::cmp::Reverse(*bytes), *addr));
         servers
+    }
+
+    /// What a client watches now.
+    pub fn session(&self, client: ClientIdx) -> Option<&Session> {
+        self.viewers.get(client.index())?.as_ref()?.session()
     }
 
     /// The LAN, to name devices or to enter them before their first packet.

@@ -64,6 +64,11 @@ impl Viewer {
         Self { watcher: Watcher::new(params), session: None }
     }
 
+    /// The session in progress.
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
     /// Judges a window that was just closed. `None` if nothing has happened for so long that there is nothing to
     /// report.
     pub(super) fn close(

@@ -99,7 +99,7 @@ fn schema(param: &Param) -> Value {
     match param.kind {
         Kind::Number => json!({ "type": "integer", "minimum": 0 }),
         Kind::Text => json!({ "type": "string", "minLength": 1, "maxLength": 256 }),
-        Kind::Instant => json!({ "type": "string", "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,11})$" }),
+        Kind::Instant => json!({ "type": "string", "pattern": "^[0-9A-Za-z:+. -]{1,32}$" }),
     }
 }
 

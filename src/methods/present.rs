@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Call, Failure, Host, failure};
 use crate::engine::house::House;
+use crate::lan::ClientIdx;
 use crate::net::ClientId;
 use crate::quota::{Usage, Who};
 
@@ -15,6 +16,7 @@ const FLOWS: u64 = 100;
 pub(super) fn status(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
     let condition = host.condition(call.now);
     let findings = host.findings().len();
+    let time_s = host.wall_s(call.now);
     let house = host.house();
     let (windows, streaming) = house.tally();
     let seen = house.engine().seen();
@@ -22,6 +24,7 @@ pub(super) fn status(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fail
     Ok(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "mode": condition.mode,
+        "time_s": time_s,
         "day": ledger.day().map(|day| day.to_string()),
         "day_ends": ledger.day_ends().map(|end| end.to_string()),
         "clock": condition.clock,
@@ -78,8 +81,16 @@ pub(super) fn shown(house: &House, usage: &Usage) -> Value {
     shown["left_s"] = json!(left_s);
     shown["up_bytes"] = json!(totals.up_bytes);
     shown["down_bytes"] = json!(totals.down_bytes);
+    shown["watching"] = json!(index.and_then(|index| watching(house, index)));
     shown["random_mac"] = json!(matches!(client, ClientId::Mac(mac) if mac.is_local()));
     shown
+}
+
+/// The session that goes on now, `null` if none does.
+fn watching(house: &House, index: ClientIdx) -> Option<Value> {
+    let session = house.engine().session(index)?;
+    let services = if house.config().main.names { session.services() } else { Vec::new() };
+    Some(json!({ "watch_s": session.watched.as_secs(), "services": services }))
 }
 
 pub(super) fn flows(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {

@@ -45,6 +45,14 @@ pub fn replace_text(path: &Path, text: &str) -> io::Result<()> {
     std::fs::rename(&fresh, path)
 }
 
+/// Whether [`replace_text`] could replace a file: its directory lets us make files.
+pub fn can_replace(path: &Path) -> bool {
+    let mut probe = path.to_owned().into_os_string();
+    probe.push(".new");
+    let made = std::fs::File::create(&probe).is_ok();
+    made && std::fs::remove_file(&probe).is_ok()
+}
+
 /// The household's time zone: what OpenWrt's system settings say, else the system's zone file, else UTC.
 pub fn zone() -> Zone {
     let posix = || read_text(Path::new("/etc/TZ")).ok().and_then(|text| Zone::from_posix(&text).ok());
@@ -107,7 +115,20 @@ pub fn become_user(name: &str, run_dir: &Path) -> io::Result<Became> {
     for entry in std::fs::read_dir(run_dir)?.flatten() {
         std::os::unix::fs::lchown(entry.path(), Some(uid), Some(gid))?;
     }
-    super::sys::drop_privileges(uid, gid)?;
+    super::sys::drop_privileges(uid, gid, super::sys::Keep::Capture)?;
+    Ok(Became::User)
+}
+
+/// Becomes the service's user without any capability, if we are root and there is one.
+///
+/// # Errors
+/// If a step is refused.
+pub fn become_nobody(name: &str) -> io::Result<Became> {
+    if super::sys::own_uid() != 0 {
+        return Ok(Became::Already);
+    }
+    let Some((uid, gid)) = user(name) else { return Ok(Became::Root) };
+    super::sys::drop_privileges(uid, gid, super::sys::Keep::Nothing)?;
     Ok(Became::User)
 }
 
@@ -122,8 +143,48 @@ pub enum Became {
     User,
 }
 
+/// A new directory that only we can enter; it goes when this value does.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn private_dir() -> io::Result<PrivateDir> {
+    use std::os::unix::fs::DirBuilderExt;
+    let name: [u8; 8] = random()?;
+    let path = std::env::temp_dir().join(format!("streamguard-{:016x}", u64::from_le_bytes(name)));
+    std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+    Ok(PrivateDir(path))
+}
+
+/// See [`private_dir`].
+#[derive(Debug)]
+pub struct PrivateDir(PathBuf);
+
+impl PrivateDir {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for PrivateDir {
+    fn drop(&mut self) {
+        // Best effort: it lies where temporary things lie.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Where sockets and the state of this minute live.
 pub fn run_dir() -> PathBuf {
     std::env::var_os("STREAMGUARD_RUN_DIR")
         .map_or_else(|| PathBuf::from("/var/run/streamguard"), PathBuf::from)
+}
+
+/// Bytes nobody can guess.
+///
+/// # Errors
+/// If the kernel has none.
+pub fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
 }

@@ -160,6 +160,12 @@ pub fn own_uid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
+/// Runs something beside the caller. The daemon has no threads; `replay --listen` has one, for its gateway.
+pub fn beside(work: impl FnOnce() + Send + 'static) {
+    // Not joined: it ends with the process.
+    drop(std::thread::spawn(work));
+}
+
 /// What a descriptor is polled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
@@ -262,12 +268,21 @@ impl Signals {
     }
 }
 
-/// Gives up everything but what capture and netlink need (CAP_NET_ADMIN, CAP_NET_RAW) and becomes another user,
-/// for good: not even a program started by us can get more again.
+/// What is not given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// CAP_NET_ADMIN and CAP_NET_RAW: what capture and netlink need.
+    Capture,
+    /// No capability.
+    Nothing,
+}
+
+/// Gives up everything but what is to be kept and becomes another user, for good: not even a program started by us
+/// can get more again.
 ///
 /// # Errors
 /// If a step is refused; some may have been taken then.
-pub fn drop_privileges(uid: u32, gid: u32) -> io::Result<()> {
+pub fn drop_privileges(uid: u32, gid: u32, keep: Keep) -> io::Result<()> {
     const VERSION_3: u32 = 0x2008_0522;
     const CAP_NET_ADMIN: u32 = 12;
     const CAP_NET_RAW: u32 = 13;
@@ -283,7 +298,10 @@ pub fn drop_privileges(uid: u32, gid: u32) -> io::Result<()> {
         permitted: u32,
         inheritable: u32,
     }
-    let kept = 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW;
+    let kept = match keep {
+        Keep::Capture => 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW,
+        Keep::Nothing => 0,
+    };
     let header = Header { version: VERSION_3, pid: 0 };
     let low = Data { effective: kept, permitted: kept, inheritable: 0 };
     let data = [low, Data::default()];
