@@ -66,9 +66,9 @@ def inside(host, *words):
     return ["ip", "netns", "exec", PREFIX + host, *map(str, words)]
 
 
-def start(host, *words, log=None):
+def start(host, *words, log=None, cwd=None):
     out = open(log, "w") if log else subprocess.DEVNULL
-    return subprocess.Popen(inside(host, *words), stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    return subprocess.Popen(inside(host, *words), stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=cwd)
 
 
 def stop(host, name):

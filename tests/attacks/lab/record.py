@@ -64,7 +64,7 @@ def record(scenario, out, work):
         helpers.append(net.start("cli", "env", "SEED=11", "THINK=9", "python3", HERE / "talk.py", "browse", scenario.seconds))
     time.sleep(2)
     began = time.time()
-    running = [net.start(host, "timeout", scenario.seconds, "bash", "-c", fill(line, work), log=work / f"{scenario.name}-{host}.log")
+    running = [net.start(host, "timeout", scenario.seconds, "bash", "-c", fill(line, work), log=work / f"{scenario.name}-{host}.log", cwd=work)
                for host, line in scenario.lines]
     for process in running:
         process.wait()
