@@ -99,7 +99,7 @@ impl Claims {
         }
     }
 
-    pub(super) fn observe(&mut self, shared: &Shared, arp: &Arp, at: Moment) {
+    pub(super) fn observe(&mut self, shared: &Shared, bindings: &Bindings, arp: &Arp, at: Moment) {
         let unasked = self.is_unasked(arp, at);
         if arp.operation == 1 {
             self.questions[self.next] = (arp.target, at);
@@ -124,7 +124,9 @@ impl Claims {
             return;
         };
         if owned.owner == MacAddr::NONE {
-            owned.owner = arp.sender_mac;
+            // Whoever has used it until now has it, though it never had to say so.
+            let holder = bindings.holder(arp.sender, arp.sender_mac, at - GONE_AFTER);
+            owned.owner = holder.unwrap_or(arp.sender_mac);
         }
         if owned.owner == arp.sender_mac {
             owned.owner_heard = at;

@@ -24,12 +24,16 @@ fn needs(probe: Probe, port: u16) -> Needs {
         Probe::Tcp if WEB.contains(&port) => Needs { hosts_pct: 400, failed_pct: 80 },
         Probe::Tcp if port < 1024 || port == 3389 || port == 5900 => Needs { hosts_pct: 100, failed_pct: 30 },
         Probe::Tcp => Needs { hosts_pct: 160, failed_pct: 80 },
-        Probe::Udp => Needs { hosts_pct: 160, failed_pct: 90 },
+        // On high ports games and file sharing look for servers among strangers.
+        Probe::Udp if port < 1024 || UDP_SERVICES.contains(&port) => Needs { hosts_pct: 160, failed_pct: 90 },
+        Probe::Udp => Needs { hosts_pct: 1_200, failed_pct: 95 },
         Probe::Icmp => Needs { hosts_pct: 100, failed_pct: 50 },
         Probe::Arp => Needs { hosts_pct: 120, failed_pct: 50 },
     }
 }
 
+/// High ports of services that answer strangers: proxies, databases, discovery, telephony, things.
+const UDP_SERVICES: [u16; 12] = [1194, 1434, 1645, 1812, 1900, 3702, 4500, 5060, 5353, 5683, 10_001, 11_211];
 /// The patient sweep needs so many more hosts.
 const PATIENT_PCT: u32 = 160;
 const PATIENT_FAILED_PCT: u32 = 70;

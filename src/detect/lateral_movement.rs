@@ -54,9 +54,6 @@ impl Logins {
         let seed = shared.hasher();
         let mut tell = |source: Addr, target: Option<Party>, first: Moment, (hosts, ports): (u32, u32)| {
             let Some(login) = logins.entry(seed(&source), &AddrKey(source)) else { return };
-            if first < login.at {
-                return;
-            }
             found.push(Finding {
                 kind: Kind::LateralMovement,
                 severity: Severity::High,

@@ -171,7 +171,10 @@ impl Detection {
             }
             Talk::Unknown => {}
             Talk::Ssh | Talk::Login | Talk::Web => {
-                if half.packets == VISIT_PACKETS && seen.side == Side::Resp && note.talk != Talk::Web {
+                if half.packets.is_multiple_of(VISIT_PACKETS)
+                    && seen.side == Side::Resp
+                    && note.talk != Talk::Web
+                {
                     self.logins.note(&self.shared, seen.flow, packet.at);
                 }
                 self.speak(packet, seen, tcp);
@@ -280,6 +283,9 @@ impl Detection {
                 self.count_at_target(packet, flow, which, BATCH);
             }
             Side::Resp if flow.resp.packets == 1 => {
+                if let Some(ether) = packet.ether {
+                    self.bindings.note_answer(ether, flow.tuple.resp.addr, packet.at);
+                }
                 self.shared.answer(&attempt(packet.at, flow, Probe::Udp));
                 self.count_at_target(packet, flow, at_target::ANSWERS, 1);
             }
@@ -356,10 +362,10 @@ impl Detection {
     }
 
     pub(super) fn observe_arp(&mut self, packet: &Packet<'_>, arp: &Arp, at: Moment) {
+        self.claims.observe(&self.shared, &self.bindings, arp, at);
         if !arp.sender.is_special() {
             self.bindings.note_claim(arp.sender_mac, arp.sender, at);
         }
-        self.claims.observe(&self.shared, arp, at);
         if arp.sender == arp.target || arp.sender.is_special() {
             return;
         }

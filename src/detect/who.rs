@@ -79,9 +79,9 @@ impl Bindings {
         index
     }
 
-    /// Notes who speaks in the first packet of a flow, and who is to pass it on.
+    /// Notes who speaks in the first packet of a flow, and who is to pass it on; neither address is special.
     pub(super) fn note_first(&mut self, ether: Ether, src: Addr, dst: Addr, at: Moment) {
-        if is_host(ether.src) && !src.is_special() {
+        if is_host(ether.src) {
             let index = self.index(ether.src, at, End::Sender);
             let owner = &mut self.owners[index];
             owner.last = at;
@@ -90,10 +90,30 @@ impl Bindings {
                 owner.heard = src;
             }
         }
-        if is_host(ether.dst) && !dst.is_special() && !dst.is_private() {
+        if is_host(ether.dst) && !dst.is_private() {
             let index = self.index(ether.dst, at, End::Receiver);
             self.owners[index].routed = self.owners[index].routed.saturating_add(1);
         }
+    }
+
+    /// Notes who answers, for itself: two answers from one address are its own.
+    pub(super) fn note_answer(&mut self, ether: Ether, src: Addr, at: Moment) {
+        if !src.is_private() || !is_host(ether.src) {
+            return;
+        }
+        let index = self.index(ether.src, at, End::Sender);
+        let owner = &mut self.owners[index];
+        owner.last = at;
+        if owner.addr.is_none() {
+            owner.addr = (owner.heard == src).then_some(src);
+            owner.heard = src;
+        }
+    }
+
+    /// Who but `rival` has an address, and spoke since `after`.
+    pub(super) fn holder(&self, addr: Addr, rival: MacAddr, after: Moment) -> Option<MacAddr> {
+        let holds = |owner: &&Owner| owner.addr == Some(addr) && owner.mac != rival && owner.last >= after;
+        self.owners.iter().find(holds).map(|owner| owner.mac)
     }
 
     /// Notes what a hardware address says of itself, in ARP.

@@ -20,6 +20,7 @@ pub mod http;
 mod ip;
 mod link;
 mod path;
+mod plain;
 pub mod quic;
 mod quote;
 pub mod tls;
@@ -34,6 +35,15 @@ use walk::{Layer, Walk};
 
 /// Reads the headers of one frame.
 pub fn dissect<'a>(frame: &Frame<'a>) -> Packet<'a> {
+    match plain::plain(frame) {
+        Some(packet) => packet,
+        None => walked(frame),
+    }
+}
+
+/// Header by header.
+#[inline(never)]
+fn walked<'a>(frame: &Frame<'a>) -> Packet<'a> {
     let mut walk = Walk::new(frame);
     let mut next = match frame.link {
         LinkType::Ethernet => walk.ethernet(),

@@ -181,13 +181,23 @@ const VXLAN: u16 = 4789;
 const GENEVE: u16 = 6081;
 
 #[inline]
-fn is_tunnel(port: u16) -> bool {
+pub(super) fn is_tunnel(port: u16) -> bool {
     matches!(port, L2TP | GTP_U | TEREDO | VXLAN | GENEVE)
 }
 
 /// The MSS option, 0 if there is none.
+#[inline]
+pub(super) fn max_segment_size(options: &[u8]) -> u16 {
+    match *options {
+        [] => 0,
+        // Where everybody puts it.
+        [2, 4, high, low, ..] => u16::from_be_bytes([high, low]),
+        _ => sought_segment_size(options),
+    }
+}
+
 #[inline(never)]
-fn max_segment_size(options: &[u8]) -> u16 {
+fn sought_segment_size(options: &[u8]) -> u16 {
     TcpOptionsIterator::from_slice(options)
         .map_while(Result::ok)
         .find_map(|option| match option {
