@@ -203,7 +203,7 @@ fn covers(alert: &Alert, finding: &Finding) -> bool {
                 || is_slow(other)
         }
         (Kind::Slowloris | Kind::SlowPost, other) => is_flood(other) || is_login(other) || is_slow(other),
-        (Kind::HttpFlood, other) => is_login(other) || other == Kind::SynFlood,
+        (Kind::HttpFlood, other) => is_login(other) || is_slow(other) || other == Kind::SynFlood,
         _ => false,
     }
 }

