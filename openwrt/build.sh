@@ -4,7 +4,7 @@
 # Builds one statically linked musl binary and puts it where the packages take
 # it from: $OUT/TARGET/WHAT, OUT being target/openwrt. WHAT is
 #   streamguard      (default) the daemon and its command line
-#   streamguard-web  the same with the HTTP gateway, a package of its own
+#   streamguard-web  the HTTP gateway alone, a package of its own
 #   streamguard-core neither capture nor netlink: analysis of files only, for
 #                    targets whose C libraries cannot be had (see toolchain.sh)
 #
@@ -35,7 +35,7 @@ if [ "$what" != streamguard-core ] && ! { [ -f "$libs/libpcap.a" ] && [ -f "$lib
 fi
 case $what in
 streamguard) features='' ;;
-streamguard-web) features='--features web' ;;
+streamguard-web) features='--features web --bin streamguard-web' ;;
 streamguard-core) features='--no-default-features' ;;
 *) die "unknown WHAT '$what'" ;;
 esac
@@ -73,6 +73,7 @@ set -- "$@" --config "target.$TRIPLE.rustflags=[\"--remap-path-prefix=$registry=
 cargo "$@" build --release --locked --target "$TRIPLE" $features ${CARGO_FLAGS:-}
 
 built=${CARGO_TARGET_DIR:-target}/$TRIPLE/release/streamguard
+[ "$what" != streamguard-web ] || built=$built-web
 mkdir -p "$out/$TARGET"
 install -m 755 "$built" "$out/$TARGET/$what.part"
 mv "$out/$TARGET/$what.part" "$out/$TARGET/$what"

@@ -70,6 +70,11 @@ tree() {
 		app=$root/openwrt/luci-app-streamguard
 		[ ! -d "$app/root" ] || cp -R "$app/root/." "$dir/"
 		[ ! -d "$app/htdocs" ] || { mkdir -p "$dir/www" && cp -R "$app/htdocs/." "$dir/www/"; }
+		# The dashboard's modules; what only its own web server needs stays out.
+		(cd "$root/files/www" && find . -type f ! -name '*.html' ! -name 'child.js' ! -name 'app.js' \
+			! -name 'transport-http.js' ! -name 'icon.svg' ! -path './pages/settings.js') | while read -r file; do
+			put 644 "$root/files/www/$file" "$dir/www/luci-static/resources/streamguard/$file"
+		done
 		find "$dir" -type f -exec chmod 644 {} + ;;
 	esac
 	find "$dir" -type d -exec chmod 755 {} +

@@ -1,6 +1,7 @@
 // The gateway's page: logs in if that is needed, then shows the dashboard over HTTP.
 import { httpTransport, login } from './transport-http.js';
 import { mount } from './dashboard.js';
+import { settingsPage } from './pages/settings.js';
 import { clear, h } from './ui.js';
 import { _ } from './i18n.js';
 
@@ -34,7 +35,7 @@ async function start() {
 	} else if (transport.session.login === 'needed') {
 		askForToken(null);
 	} else {
-		mount(clear(root), transport, { hash: true });
+		mount(clear(root), transport, { hash: true, more: transport.settings ? [['settings', () => _('Settings'), settingsPage]] : [] });
 	}
 }
 

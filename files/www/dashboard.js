@@ -1,12 +1,11 @@
 // The dashboard: a page at a time, one question every few seconds while somebody looks, none while nobody does.
 import { _, fill } from './i18n.js';
-import { clear, clean, h, put } from './ui.js';
+import { clear, clean, h } from './ui.js';
 import { nowPage } from './pages/now.js';
 import { historyPage } from './pages/history.js';
 import { trafficPage } from './pages/traffic.js';
 import { alertsPage } from './pages/alerts.js';
 import { packetsPage } from './pages/packets.js';
-import { settingsPage } from './pages/settings.js';
 import { banner, problems } from './health.js';
 
 const PAGES = [
@@ -15,19 +14,19 @@ const PAGES = [
 	['traffic', () => _('Traffic'), trafficPage],
 	['alerts', () => _('Alerts'), alertsPage],
 	['packets', () => _('Packets'), packetsPage],
-	['settings', () => _('Settings'), settingsPage],
 ];
 const THEMES = ['auto', 'light', 'dark'];
 // Every so many polls `doctor` is asked again.
 const DOCTOR_EVERY = 6;
 
-export function mount(root, transport, { hash = false, page = null, chrome = true } = {}) {
+// `more` are pages that only one home of the dashboard has: [[id, title(), make]].
+export function mount(root, transport, { hash = false, page = null, chrome = true, more = [] } = {}) {
 	const context = {
 		root, transport, status: null, doctor: null,
 		can: method => transport.session.methods.includes(method),
 		act, toast, refresh, listeners: new Set(), events: new Set(),
 	};
-	const pages = PAGES.filter(([id]) => page ? id === page : id !== 'settings' || transport.settings);
+	const pages = [...PAGES, ...more].filter(([id]) => !page || id === page);
 	const links = new Map();
 	const health = h('div', { class: 'sg-health', role: 'status' });
 	const main = h('main', { class: 'sg-main', id: 'sg-main', tabindex: '-1' });
@@ -175,5 +174,3 @@ export function mount(root, transport, { hash = false, page = null, chrome = tru
 	refresh().then(schedule);
 	return stop;
 }
-
-export { put };

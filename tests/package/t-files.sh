@@ -29,6 +29,21 @@ assert "write" not in acl["streamguard-view"], "the viewing group may write"
 assert not read & write, read & write
 assert write == set("grant revoke pause resume reset ack capture_start capture_stop export_pcap reload".split())
 P
+ok "LuCI's rights are the same, reading and writing apart" python3 - <<'P'
+import json
+core = json.load(open("files/usr/share/rpcd/acl.d/streamguard.json"))
+app = json.load(open("openwrt/luci-app-streamguard/root/usr/share/rpcd/acl.d/luci-app-streamguard.json"))["luci-app-streamguard"]
+read, write = (set(app[kind]["ubus"]["streamguard"]) for kind in ("read", "write"))
+assert write == set(core["streamguard-control"]["write"]["ubus"]["streamguard"]), "writing"
+assert not read & write, read & write
+assert read >= set(core["streamguard-view"]["read"]["ubus"]["streamguard"]), "reading"
+menu = json.load(open("openwrt/luci-app-streamguard/root/usr/share/luci/menu.d/luci-app-streamguard.json"))
+import os
+for node in menu.values():
+    if node["action"]["type"] == "view":
+        assert os.path.exists("openwrt/luci-app-streamguard/htdocs/luci-static/resources/view/%s.js" % node["action"]["path"]), node
+P
+ok "the translators' templates are up to date (openwrt/i18n.py)" python3 openwrt/i18n.py --check
 ok "the daemon gets two capabilities and no more" python3 - <<'P'
 import json
 for name, caps in json.load(open("files/etc/capabilities/streamguard.json")).items():

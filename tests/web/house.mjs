@@ -9,7 +9,7 @@ import { chromium } from 'playwright-core';
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 export const DEMO = join(ROOT, 'tests/fixtures/demo.pcap.zst');
 export const DEMO_CONF = join(ROOT, 'tests/fixtures/demo.conf');
-const PROGRAM = process.env.STREAMGUARD || join(ROOT, 'target/debug/streamguard');
+export const PROGRAM = process.env.STREAMGUARD || join(ROOT, 'target/debug/streamguard');
 
 // Starts the program; {url, stop, directory}.
 export async function house({ capture = DEMO, conf = DEMO_CONF, speed = 20, args = [] } = {}) {
