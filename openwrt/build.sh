@@ -60,13 +60,16 @@ LIBPCAP_VER=$(cat "$SG_CACHE/$TARGET/libpcap.version" 2>/dev/null || echo 1.10.5
 export LIBPCAP_VER
 LIBSQLITE3_FLAGS=$(grep -v '^#' "$here/sqlite.flags" | tr '\n' ' ')
 export LIBSQLITE3_FLAGS
-# -Os with sections, for the linker to cut.
+# Small, with sections for the linker to cut. zig takes -Oz for -Os, clang itself
+# does not: 12 % less of SQLite.
 name=$(echo "$TRIPLE" | tr - _)
 export "CC_$name=$root/.cargo/$TRIPLE-cc" "AR_$name=$SG_CACHE/bin/zig-ar" "RANLIB_$name=$SG_CACHE/bin/zig-ranlib"
-export "CFLAGS_$name=-Os -g0 -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections -ffile-prefix-map=$root=."
+export "CFLAGS_$name=-Os -Xclang -Oz -g0 -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections -ffile-prefix-map=$root=."
 
 registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
 set -- "$@" --config "target.$TRIPLE.rustflags=[\"--remap-path-prefix=$registry=crates\",\"--remap-path-prefix=$sysroot/lib/rustlib/src/rust=rust\",\"--remap-path-prefix=$root=.\"]"
+# What is not ours is never on the path of a packet, except in archives.
+set -- "$@" --config 'profile.release.package."*".opt-level="z"'
 # shellcheck disable=SC2086 # a list of words
 [ "${3:-}" != check ] || exec cargo "$@" check --locked --target "$TRIPLE" $features ${CARGO_FLAGS:-}
 # shellcheck disable=SC2086

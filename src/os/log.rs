@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
+use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 
 use super::sys;
 use crate::config::LogLevel;
@@ -26,8 +26,22 @@ pub enum Sink {
 }
 
 enum Writer {
-    Syslog(Box<Logger<LoggerBackend, Formatter3164>>),
+    Syslog(Box<Logger<LoggerBackend, Unstamped>>),
     Stderr,
+}
+
+/// RFC 3164 lines without a time: whoever listens at the local socket writes its own, in the zone of the router.
+/// (The formatter that comes with the crate writes UTC, and 40 kB of calendar.)
+#[derive(Clone, Debug)]
+struct Unstamped {
+    pid: u32,
+}
+
+impl LogFormat<&str> for Unstamped {
+    fn format<W: std::io::Write>(&self, w: &mut W, severity: Severity, message: &str) -> syslog::Result<()> {
+        let priority = Facility::LOG_DAEMON as u8 | severity as u8;
+        write!(w, "<{priority}>streamguard[{}]: {message}", self.pid).map_err(syslog::Error::Write)
+    }
 }
 
 /// The last line written, and how often it came again since.
@@ -110,12 +124,7 @@ impl Writer {
 
 /// Starts logging; called once. Returns where lines really go.
 pub fn start(sink: Sink, level: LogLevel) -> Sink {
-    let formatter = Formatter3164 {
-        facility: Facility::LOG_DAEMON,
-        hostname: None,
-        process: "streamguard".into(),
-        pid: std::process::id(),
-    };
+    let formatter = Unstamped { pid: std::process::id() };
     let (writer, sink) = match sink {
         Sink::Stderr => (Writer::Stderr, Sink::Stderr),
         Sink::Syslog => match syslog::unix(formatter) {
@@ -144,6 +153,13 @@ pub fn set_level(level: LogLevel) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_for_syslog_has_priority_name_and_process() {
+        let mut line = Vec::new();
+        Unstamped { pid: 7 }.format(&mut line, Severity::LOG_WARNING, "table is gone").unwrap();
+        assert_eq!(String::from_utf8(line).unwrap(), "<28>streamguard[7]: table is gone");
+    }
 
     #[test]
     fn repeated_lines_are_counted_and_folded() {
