@@ -58,8 +58,8 @@ def training_table(own):
 def write(place, data, own, results, ranks):
     size = f"{len(data)} bytes, fingerprint {fnv1a(data[:-8]):016x}, seed {recipe.SEED}"
     boost = recipe.FOREST["boost"]
-    parts = [HEAD, f"**Artefact.** {size}. {boost['models'] * boost['max_iter']} boosted trees, at most {boost['max_leaf_nodes']} leaves and depth "
-             f"{boost['max_depth']}, {recipe.FOREST['cuts']} bins per feature before training.\n", "## Trained on\n", *training_table(own), ""]
+    parts = [HEAD, f"**Artefact.** {size}. {len(recipe.FOREST['columns'])} × {boost['max_iter']} boosted trees, at most {boost['max_leaf_nodes']} leaves and depth "
+             f"{boost['max_depth']}, {recipe.FOREST['cuts']} bins per feature before training; columns: {', '.join(recipe.FOREST['columns'])}.\n", "## Trained on\n", *training_table(own), ""]
     titles = {"groups": "Each group left out", "sources": "Each source left out as a whole"}
     for kind, rows in results.items():
         parts += [f"## {titles[kind]}\n", *positive_table(rows), "", *negative_table(rows), ""]

@@ -53,48 +53,48 @@ class Trained:
 
 
 class Boosted:
-    """The sum of several boosted models' trees, shared out among them, over the bins."""
+    """The mean of several boosted models over the bins of some columns each."""
 
     def __init__(self, cuts, models):
         self.cuts, self.models = cuts, models
 
     def probability(self, x):
         bins = quantise(x, self.cuts).astype(np.float32)
-        return logistic(sum(m.decision_function(bins) for m in self.models) / len(self.models))
+        return logistic(sum(m.decision_function(bins[:, columns]) for m, columns in self.models) / len(self.models))
 
     def importance(self, features):
         """What the splits on each feature gained, over all trees."""
         total = np.zeros(features)
-        for nodes in self.grown():
-            inner = nodes[nodes["is_leaf"] == 0]
-            np.add.at(total, inner["feature_idx"], inner["gain"])
+        for predictor, columns in self.grown():
+            inner = predictor.nodes[predictor.nodes["is_leaf"] == 0]
+            np.add.at(total, np.asarray(columns)[inner["feature_idx"]], inner["gain"])
         return total
 
     def grown(self):
-        """scikit-learn's node arrays, tree by tree."""
-        return [predictor.nodes for m in self.models for (predictor,) in m._predictors]
+        """scikit-learn's trees, each with its columns."""
+        return [(predictor, columns) for m, columns in self.models for (predictor,) in m._predictors]
 
 
 def logistic(odds):
     return 1 / (1 + np.exp(-odds))
 
 
-def boost(x, y, weight, recipe, seed):
-    """Boosted trees (Friedman 2001) by `recipe["boost"]`; `models` of them, that differ in their seed. One thread: sums of
+def boost(x, y, weight, recipe, columns_of, seed):
+    """Boosted trees (Friedman 2001) by `recipe["boost"]`, one model for each column set of `recipe["columns"]`. One thread: sums of
     floats that are split among threads differ from machine to machine."""
-    cuts, settings = cut_points(x, recipe["cuts"]), dict(recipe["boost"])
-    bins, models = quantise(x, cuts).astype(np.float32), []
+    cuts, models = cut_points(x, recipe["cuts"]), []
+    bins = quantise(x, cuts).astype(np.float32)
     with threadpool_limits(limits=1):
-        for i in range(settings.pop("models")):
-            model = HistGradientBoostingClassifier(early_stopping=False, random_state=seed * 100 + i, **settings)
-            models.append(model.fit(bins, y, sample_weight=weight))
+        for i, columns in enumerate(map(columns_of, recipe["columns"])):
+            model = HistGradientBoostingClassifier(early_stopping=False, random_state=seed * 100 + i, **recipe["boost"])
+            models.append((model.fit(bins[:, columns], y, sample_weight=weight), columns))
     return Boosted(cuts, models)
 
 
 def grow(x, y, weight, recipe, columns_of, seed):
     """A forest by `recipe`: boosted, or a list of (kind, trees, column set) that vote."""
     if "boost" in recipe:
-        return boost(x, y, weight, recipe, seed)
+        return boost(x, y, weight, recipe, columns_of, seed)
     cuts = cut_points(x, recipe["cuts"])
     bins, members = quantise(x, cuts).astype(np.float32), []
     for i, (kind, trees, columns) in enumerate(recipe["members"]):
@@ -182,12 +182,12 @@ def flatten(trained):
 def boosted_trees(trained):
     """(trees, link): leaves rounded to one unit for all trees."""
     grown = trained.grown()
-    unit = max(np.abs(nodes["value"][nodes["is_leaf"] == 1]).max() for nodes in grown) / REACH
-    base = float(np.mean([m._baseline_prediction[0, 0] for m in trained.models]))
-    return [boosted_tree(nodes, unit) for nodes in grown], link_of(base, unit, len(trained.models), len(grown))
+    unit = max(np.abs(p.nodes["value"][p.nodes["is_leaf"] == 1]).max() for p, _ in grown) / REACH
+    base = float(np.mean([m._baseline_prediction[0, 0] for m, _ in trained.models]))
+    return [boosted_tree(p.nodes, columns, unit) for p, columns in grown], link_of(base, unit, len(trained.models), len(grown))
 
 
-def boosted_tree(grown, unit):
+def boosted_tree(grown, columns, unit):
     """Nodes of one boosted tree, breadth first, and its depth."""
     order, place, depth = [0], {0: 0}, {0: 0}
     for node in order:
@@ -201,7 +201,7 @@ def boosted_tree(grown, unit):
         if here["is_leaf"]:
             nodes.append((MIDDLE + round(float(here["value"]) / unit), LEAF, place[node]))
         else:
-            nodes.append((int(here["feature_idx"]), int(np.floor(here["num_threshold"])), place[int(here["left"])]))
+            nodes.append((int(columns[here["feature_idx"]]), int(np.floor(here["num_threshold"])), place[int(here["left"])]))
     return nodes, max(depth.values())
 
 

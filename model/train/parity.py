@@ -43,7 +43,7 @@ def mismatches(trained, flat, x):
     bins, apart = quantise(x, trained.cuts).astype(np.float32), float(np.abs(flat.walk(x) / 65535 - trained.probability(x)).max())
     kept, wrong = flat.bins(x), 0
     if isinstance(trained, Boosted):
-        expected = (boosted_leaves(predictor, flat, bins) for m in trained.models for (predictor,) in m._predictors)
+        expected = (boosted_leaves(predictor, flat, bins[:, columns]) for predictor, columns in trained.grown())
     else:
         expected = (np.rint(255 * tree.predict_proba(bins[:, columns])[:, 1]) for m, columns in trained.members for tree in m.estimators_)
     for leaves, root in zip(expected, flat.roots.tolist()):

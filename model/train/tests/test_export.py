@@ -13,7 +13,7 @@ import parity
 from session import Settings, counted
 
 RECIPE = {"cuts": 40, "leaf": 3, "leaves": 32, "depth": 9, "members": [("extra", 20, "all"), ("random", 10, "odd")]}
-BOOST = {"cuts": 40, "boost": {"models": 2, "max_iter": 30, "learning_rate": 0.1, "max_leaf_nodes": 12, "max_depth": 5,
+BOOST = {"cuts": 40, "columns": ["all", "odd"], "boost": {"max_iter": 30, "learning_rate": 0.1, "max_leaf_nodes": 12, "max_depth": 5,
                                "min_samples_leaf": 20, "l2_regularization": 5, "max_features": 0.5}}
 
 
