@@ -16,7 +16,7 @@ import evaluate
 import recipe
 import tables
 from extract import ExtractError, Extractor, run
-from manifest import read_manifest
+from manifest import BadManifest, read_manifest
 from train import teller
 
 
@@ -120,4 +120,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BadManifest as error:
+        sys.exit(f"manifest: {error}")

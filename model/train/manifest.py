@@ -2,13 +2,21 @@
 
 The columns are file, source, group, client, label, start_s, end_s, ..., duration_s, truth, licence, notes; `notes` begins
 with `class=...`. A time without an interval is unknown and neither trained on nor scored. Rows labelled `parser` carry no truth.
+
+Manifests are written by hand, so every mistake is told with its file and line: `BadManifest`, never a traceback.
 """
 import csv
 import dataclasses
 import ipaddress
+import math
 import pathlib
 
 WATCHED = "streaming"
+COLUMNS = ("file", "source", "group", "client", "label", "start_s", "end_s", "duration_s", "notes")
+
+
+class BadManifest(Exception):
+    """What is wrong with a manifest, with the file and the line."""
 
 
 @dataclasses.dataclass
@@ -66,16 +74,55 @@ def family_of(row):
     return next((note[7:] for note in notes if note.startswith("family=")), kind_of(row))
 
 
+def seconds(row, column):
+    """A time of a row in seconds; not negative and finite."""
+    try:
+        value = float(row[column])
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise BadManifest(f"{column} is {row[column]!r}, not a number of seconds")
+    return value
+
+
+def read_row(found, folder, row):
+    """Adds one line to the recordings."""
+    missing = [column for column in COLUMNS if row.get(column) is None]
+    if missing:
+        raise BadManifest(f"no {', '.join(missing)}")
+    if row["label"] == "parser":
+        return
+    if not row["file"] or "\0" in row["file"]:
+        raise BadManifest("file is empty or no file name")
+    if row["client"]:
+        try:
+            ipaddress.ip_address(row["client"])
+        except ValueError:
+            raise BadManifest(f"client is {row['client']!r}, not an address") from None
+    start, end, duration = (seconds(row, column) for column in ("start_s", "end_s", "duration_s"))
+    if end < start:
+        raise BadManifest(f"ends at {end} before it starts at {start}")
+    recording = found.setdefault(row["file"], Recording(
+        folder / row["file"], row["file"], row["source"], row["group"], duration, {}))
+    client = recording.clients.setdefault(row["client"], Client(row["client"], kind_of(row), family_of(row), []))
+    client.intervals.append((start, end, row["label"]))
+
+
 def read_manifest(path):
-    """The recordings of a manifest, in the order of its files."""
+    """The recordings of a manifest, in the order of its files; `BadManifest` for the first line that is none."""
     path = pathlib.Path(path)
     found = {}
-    with open(path, newline="") as text:
-        for row in csv.DictReader(text):
-            if row["label"] == "parser":
-                continue
-            recording = found.setdefault(row["file"], Recording(
-                path.parent / row["file"], row["file"], row["source"], row["group"], float(row["duration_s"]), {}))
-            client = recording.clients.setdefault(row["client"], Client(row["client"], kind_of(row), family_of(row), []))
-            client.intervals.append((float(row["start_s"]), float(row["end_s"]), row["label"]))
+    try:
+        with open(path, newline="", encoding="utf-8") as text:
+            lines = csv.DictReader(text)
+            absent = [column for column in COLUMNS if column not in (lines.fieldnames or [])]
+            if absent:
+                raise BadManifest(f"{path}: the first line names no column {', '.join(absent)}")
+            for row in lines:
+                try:
+                    read_row(found, path.parent, row)
+                except BadManifest as error:
+                    raise BadManifest(f"{path}:{lines.line_num}: {error}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadManifest(f"{path}: {error}") from None
     return list(found.values())

@@ -20,7 +20,7 @@ import recipe
 from artifact import BUDGET_BYTES, fnv1a, pack
 from extract import ExtractError, Extractor
 from forest import flatten, grow
-from manifest import read_manifest
+from manifest import BadManifest, read_manifest
 
 
 def teller():
@@ -108,4 +108,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BadManifest as error:
+        sys.exit(f"manifest: {error}")
