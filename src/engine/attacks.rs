@@ -1,7 +1,8 @@
 //! The optional stage that looks for attacks.
 
 use super::{Engine, Output};
-use crate::detect::{self, Detection};
+use crate::detect::{self, Baseline, Detection};
+use crate::net::ClientId;
 use crate::time::Moment;
 
 impl Engine {
@@ -16,6 +17,18 @@ impl Engine {
     /// Stops looking for attacks; what was counted is forgotten.
     pub fn ignore_attacks(&mut self) {
         self.detection = None;
+    }
+
+    /// What each device sends in a day, as far as uploads are watched.
+    pub fn baselines(&self) -> impl Iterator<Item = (ClientId, &Baseline)> {
+        self.detection.iter().flat_map(|detection| detection.baselines())
+    }
+
+    /// Puts back what was known of a device before a restart.
+    pub fn restore_baseline(&mut self, client: ClientId, baseline: Baseline, now: Moment) {
+        if let Some(detection) = &mut self.detection {
+            detection.restore_baseline(client, baseline, now);
+        }
     }
 
     #[inline]

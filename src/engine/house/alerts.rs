@@ -1,14 +1,19 @@
 //! What the household's detectors say.
 
 use super::{House, News};
-use crate::detect::{Alert, Stage};
+use crate::detect::{Alert, Baseline, Baselines, Settings, Stage};
 use crate::history::{Ack, AlertRow, Incidents};
+use crate::net::ClientId;
+use crate::time::Moment;
 
 impl House {
     /// Looks for attacks as configured.
     pub(super) fn watch_for_attacks(&mut self) {
         match self.config.detect.settings() {
-            Some(settings) => self.engine.watch_for_attacks(settings),
+            // A router knows its devices for long enough to hold their past against them.
+            Some(settings) => {
+                self.engine.watch_for_attacks(Settings { baselines: Baselines::Judge, ..settings });
+            }
             None => {
                 self.engine.ignore_attacks();
                 let over = self.incidents.close();
@@ -30,6 +35,16 @@ impl House {
     /// Marks an alert of this run as seen; `None` if there is none with this number.
     pub fn ack(&mut self, id: i64, ack: &Ack, at_s: i64) -> Option<AlertRow> {
         self.incidents.ack(id, ack, at_s)
+    }
+
+    /// What each device sends in a day: to be kept over a restart, or a week has to pass before uploads are judged.
+    pub fn baselines(&self) -> impl Iterator<Item = (ClientId, &Baseline)> {
+        self.engine.baselines()
+    }
+
+    /// Puts back what was kept.
+    pub fn restore_baseline(&mut self, client: ClientId, baseline: Baseline, now: Moment) {
+        self.engine.restore_baseline(client, baseline, now);
     }
 
     /// The alerts of this run.
