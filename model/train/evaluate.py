@@ -60,16 +60,22 @@ def judge(fold, sample, flat, params, names, sensitivity="normal"):
     return rejudge(Result(fold, sample, scores, 0.0, []), params, names, sensitivity)
 
 
-def rejudge(result, params, names, sensitivity="normal"):
-    """The same scores under other session constants."""
-    sample, rows, scores = result.sample, result.sample.rows, result.scores
+def counted_windows(sample, scores, params, names, sensitivity="normal"):
+    """(starts, whether each is counted, seconds of it inside the capture) of a client's windows."""
+    rows = sample.rows
     column = lambda name: rows.x[:, names.index(name)].astype(np.int64)
     first = rows.start_s[0] if len(rows.start_s) else 0.0
     numbers = np.rint((rows.start_s - first) / WINDOW_S).astype(np.int64)
     on = counted(params, numbers, scores, column("down_bytes"), column("bursts_120"), column("burst_period"), sensitivity)
     start = first + WINDOW_S * np.arange(len(on))
     inside = np.clip(np.minimum(start + WINDOW_S, sample.recording.duration_s) - np.maximum(start, 0), 0, WINDOW_S)
-    return Result(result.fold, sample, scores, float(inside[on].sum()), over_counts(sample.client, start, on))
+    return start, on, inside
+
+
+def rejudge(result, params, names, sensitivity="normal"):
+    """The same scores under other session constants."""
+    start, on, inside = counted_windows(result.sample, result.scores, params, names, sensitivity)
+    return Result(result.fold, result.sample, result.scores, float(inside[on].sum()), over_counts(result.sample.client, start, on))
 
 
 def over_counts(client, start, on):
