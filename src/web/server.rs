@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::answer::{Answer, refusal};
+use super::patient::Patient;
 use super::{Gateway, child, route};
 
 /// Connections at the same time.
@@ -110,7 +111,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, gateway: Arc<Gateway>, 
         .header_read_timeout(HEADER_LIMIT)
         .max_buf_size(MAX_HEADER_BYTES)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream)), service);
     // A browser that breaks off is no news.
     let _ = served.await;
 }
