@@ -58,8 +58,20 @@ pub struct Method {
     pub params: &'static [Param],
     /// What it does, one sentence.
     pub about: &'static str,
-    /// The answer.
-    pub answer: fn(&mut dyn Host, &Call<'_>) -> Result<Value, Failure>,
+}
+
+/// What answers a method.
+pub(super) type Answer = fn(&mut dyn Host, &Call<'_>) -> Result<Value, Failure>;
+
+/// Makes [`TABLE`] and [`ANSWERS`] of the same rows. Apart, because whoever only needs the descriptions (the gateway's
+/// own program) must not carry household, engine and database along in its flash.
+macro_rules! methods {
+    ($($make:ident($name:expr, $params:expr, $about:expr, $answer:path)),* $(,)?) => {
+        /// All methods. Reading ones first, in the order in which people ask.
+        pub const TABLE: &[Method] = &[$($make($name, $params, $about)),*];
+        /// Their answers, in the same order.
+        pub(super) const ANSWERS: &[Answer] = &[$($answer),*];
+    };
 }
 
 const fn required(name: &'static str, kind: Kind, about: &'static str) -> Param {
@@ -120,9 +132,7 @@ const ACK: &[Param] = &[
     optional("resolve", Kind::Number, "1: it needs no more attention"),
 ];
 
-/// All methods. Reading ones first, in the order in which people ask.
-#[rustfmt::skip]
-pub const TABLE: &[Method] = &[
+methods! {
     read("status", &[], "How the service does, and every device: used, left, standing.", present::status),
     read("clients", &[], "Every device: used, left, standing.", present::clients),
     read("client", CLIENT, "One device, with what of it is blocked.", present::client),
@@ -155,14 +165,12 @@ pub const TABLE: &[Method] = &[
         packets::capture_start),
     write("capture_stop", &[], "Ends the recording.", packets::capture_stop),
     write("reload", &[], "Reads the configuration again.", acts::reload),
-];
-
-type Answer = fn(&mut dyn Host, &Call<'_>) -> Result<Value, Failure>;
-
-const fn read(name: &'static str, params: &'static [Param], about: &'static str, answer: Answer) -> Method {
-    Method { name, effect: Effect::Read, params, about, answer }
 }
 
-const fn write(name: &'static str, params: &'static [Param], about: &'static str, answer: Answer) -> Method {
-    Method { name, effect: Effect::Write, params, about, answer }
+const fn read(name: &'static str, params: &'static [Param], about: &'static str) -> Method {
+    Method { name, effect: Effect::Read, params, about }
+}
+
+const fn write(name: &'static str, params: &'static [Param], about: &'static str) -> Method {
+    Method { name, effect: Effect::Write, params, about }
 }
