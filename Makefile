@@ -41,3 +41,4 @@ test: deps ## everything that must hold before a commit
 -include model/model.mk
 -include fuzz/fuzz.mk
 -include tests/attacks/attacks.mk
+-include tests/fleet/fleet.mk

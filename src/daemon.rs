@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::config::{Config, Finding, Mode, OnStop};
-use crate::engine::house::{self, House, News};
+use crate::engine::house::{self, House, Metering, News};
 use crate::engine::{Model, ModelError, NamesFrom};
 use crate::lan::Vantage;
 use crate::methods::{self, news};
@@ -38,6 +38,7 @@ use keeper::Keeper;
 mod alerts;
 mod ears;
 mod enforce;
+mod exporter;
 mod host;
 mod keeper;
 mod recording;
@@ -116,6 +117,8 @@ pub struct Daemon {
     findings: Vec<Finding>,
     recent: VecDeque<Value>,
     tape: Option<recording::Tape>,
+    /// Absent unless flows are exported; the error says why they are not, though they should be.
+    exporter: Result<Option<exporter::Exporter>, String>,
     /// Why the configured model is not in force, if so.
     model_trouble: Option<String>,
     /// Whether frames were left in a ring.
@@ -181,11 +184,13 @@ impl Daemon {
             findings,
             recent: VecDeque::new(),
             tape: None,
+            exporter: Ok(None),
             model_trouble,
             backlog: Backlog::Empty,
             started: now.mono,
             next_tick: now.mono,
         };
+        daemon.set_exporter();
         daemon.set_mode();
         daemon.look_around();
         for finding in &daemon.findings {
@@ -214,6 +219,27 @@ impl Daemon {
     /// Says what is configured but cannot be done.
     fn tell_shortfalls(&self) {
         self.house.shortfalls().iter().for_each(|shortfall| log::warn!("{shortfall}"));
+    }
+
+    /// Opens or closes the export of flows as configured.
+    fn set_exporter(&mut self) {
+        // Tells this router from others at the same collector, and is the same after a restart.
+        let domain = self.links.links().ok().and_then(|links| links.iter().find_map(|link| link.mac));
+        let domain = domain.map_or(1, |mac| u32::from_be_bytes([mac.0[2], mac.0[3], mac.0[4], mac.0[5]]));
+        self.exporter = exporter::Exporter::new(&self.house.config().ipfix, domain);
+        if let Err(reason) = &self.exporter {
+            log::error!("{reason}");
+        }
+        let wanted = if matches!(self.exporter, Ok(Some(_))) { Metering::On } else { Metering::Off };
+        self.house.meter_flows(wanted);
+    }
+
+    /// Sends records of flows.
+    fn export(&mut self, now: Now) {
+        let dropped = self.ears.reports().iter().map(|ear| ear.tally.dropped).sum();
+        if let (Ok(Some(exporter)), Some(meter)) = (&mut self.exporter, self.house.meter()) {
+            exporter.turn(meter, dropped, now);
+        }
     }
 
     /// Opens or closes enforcement as the mode says.
@@ -340,6 +366,7 @@ impl Daemon {
             self.house.want_again();
         }
         self.house.take_minutes().for_each(|minute| self.keeper.minute(minute));
+        self.export(now);
         if self.keeper.is_due(now.mono) {
             self.keep(now);
         }
@@ -458,9 +485,13 @@ impl Daemon {
             (self.model, self.model_trouble) = load_model(config.main.model.as_deref());
         }
         self.house.set_judgement(config.main.sensitivity, Arc::clone(&self.model));
+        let ipfix_changed = config.ipfix != self.house.config().ipfix;
         self.house.set_zone(facts::zone());
         self.house.set_config(config);
         self.keeper.set_limits(&self.house.config().main, self.house.calendar());
+        if ipfix_changed {
+            self.set_exporter();
+        }
         self.set_mode();
         self.look_around();
         self.house.tick(now);
@@ -511,6 +542,8 @@ impl Daemon {
         for news in self.house.take_news() {
             self.tell(news, now);
         }
+        self.house.finish_meter();
+        self.export(now);
         self.house.close_books(now);
         self.house.take_minutes().for_each(|minute| self.keeper.minute(minute));
         self.keeper.leave();

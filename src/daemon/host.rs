@@ -119,6 +119,7 @@ impl Daemon {
             "model_trouble": self.model_trouble,
             "recording": self.tape.is_some(),
             "recordings": self.house.config().capture.dir,
+            "ipfix": self.exporter_report(),
             "clients": self.house.ledger().population().0,
         })
     }
@@ -147,6 +148,14 @@ impl Daemon {
             "connections_killed": killed,
             "elements": elements,
         })
+    }
+
+    fn exporter_report(&mut self) -> Value {
+        match (&self.exporter, self.house.meter()) {
+            (Ok(Some(exporter)), Some(meter)) => exporter.report(meter),
+            (Ok(_), _) => Value::Null,
+            (Err(reason), _) => json!({ "trouble": reason }),
+        }
     }
 
     fn offload_report(&mut self) -> Value {

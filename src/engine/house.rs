@@ -10,6 +10,7 @@ use crate::config::{self, Config};
 use crate::detect::Stage;
 use crate::dissect::Frame;
 use crate::engine::{Engine, Model, NamesFrom, Output, Settings, Verdict as Counted, WindowReport};
+use crate::flow::meter::Meter;
 use crate::history::{AlertRow, Calendar, Incidents, Minute, Minutes, epoch_s};
 use crate::lan::{ClientIdx, Identify, Placement, Vantage};
 use crate::names::{Event as NameEvent, Pair, Source};
@@ -62,6 +63,15 @@ pub enum News {
     },
 }
 
+/// Whether records of flows are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metering {
+    /// They are.
+    On,
+    /// They are not.
+    Off,
+}
+
 /// Whether the wanted firewall may have changed since it was last compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
@@ -86,6 +96,8 @@ pub struct House {
     minutes: Minutes,
     untaken: VecDeque<Minute>,
     packets: Packets,
+    /// Absent unless flows are exported.
+    meter: Option<Meter>,
     past_windows: PastWindows,
     /// The clocks when they were last looked at.
     latest: Now,
@@ -116,6 +128,7 @@ impl House {
             minutes: Minutes::default(),
             untaken: VecDeque::new(),
             packets: Packets::new(config.capture.packets, config.capture.snaplen),
+            meter: None,
             past_windows: PastWindows::default(),
             latest: Now { mono: Moment::ZERO, wall: None },
             news: VecDeque::new(),
@@ -182,6 +195,11 @@ impl House {
         let (placement, wire_len) = (handled.placement, handled.packet.wire_len);
         self.books.observe(&handled.packet, placement, handled.flow.as_ref());
         self.packets.push(frame);
+        if let (Some(meter), Some(seen)) = (&mut self.meter, &handled.flow)
+            && let Some(ended) = seen.ended
+        {
+            meter.end(ended);
+        }
         // Empty, and no allocation, for nearly every frame.
         let names: Vec<NameEvent> = handled.names.to_vec();
         if !self.config.quota.plans.is_empty()
@@ -241,6 +259,9 @@ impl House {
         self.judge(now);
         self.engine.handle_tick(now.mono);
         self.turn_minute(now);
+        if let Some(meter) = &mut self.meter {
+            meter.turn(self.engine.flows(), now.mono);
+        }
         self.settle();
         self.judge(now);
     }
@@ -473,6 +494,27 @@ impl House {
     /// Clients, flows, names.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// From now on makes records of flows, or no more.
+    pub fn meter_flows(&mut self, metering: Metering) {
+        match (metering, &self.meter) {
+            (Metering::On, None) => self.meter = Some(Meter::new(self.engine.flows().capacity())),
+            (Metering::Off, Some(_)) => self.meter = None,
+            (Metering::On, Some(_)) | (Metering::Off, None) => {}
+        }
+    }
+
+    /// The records of flows, if they are made.
+    pub fn meter(&mut self) -> Option<&mut Meter> {
+        self.meter.as_mut()
+    }
+
+    /// Tells of all flows as they stand: the daemon leaves.
+    pub fn finish_meter(&mut self) {
+        if let Some(meter) = &mut self.meter {
+            meter.finish(self.engine.flows());
+        }
     }
 
     /// The last packets.

@@ -7,6 +7,7 @@
 //! when its place is touched again or when the caller sweeps.
 
 mod facts;
+pub mod meter;
 mod table;
 
 pub use facts::{Arrival, CLOSED_IDLE, Flow, Half, Side, TCP_IDLE, UDP_IDLE};

@@ -9,6 +9,8 @@ pub mod capture;
 #[cfg(feature = "os")]
 pub mod clock;
 #[cfg(feature = "os")]
+pub mod collector;
+#[cfg(feature = "os")]
 pub mod conntrack;
 #[cfg(feature = "os")]
 pub mod control;

@@ -5,8 +5,9 @@
 #![expect(unsafe_code, reason = "libc")]
 
 use std::io;
-use std::mem::size_of_val;
-use std::os::fd::{AsRawFd, RawFd};
+use std::mem::{size_of_val, zeroed};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// Turns the C convention (-1 and `errno`) into a result.
@@ -55,6 +56,42 @@ fn set_option(fd: &impl AsRawFd, name: libc::c_int, value: libc::c_int) -> io::R
         libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, name, (&raw const value).cast(), len)
     })?;
     Ok(())
+}
+
+/// Begins to connect to an address and does not wait: the socket can be written once the connection is there.
+///
+/// # Errors
+/// If there is no route, or no descriptor left.
+pub fn connect_soon(to: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: plain integers in, a descriptor out.
+    let fd = checked(unsafe { libc::socket(family, kind, 0) })?;
+    // SAFETY: it was just made and is nobody else's.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: both are plain old data, for which zeros are valid.
+    let (mut four, mut six): (libc::sockaddr_in, libc::sockaddr_in6) = unsafe { (zeroed(), zeroed()) };
+    let (address, len): (*const libc::sockaddr, usize) = match to {
+        SocketAddr::V4(to) => {
+            four.sin_family = libc::AF_INET as libc::sa_family_t;
+            four.sin_port = to.port().to_be();
+            four.sin_addr.s_addr = u32::from_ne_bytes(to.ip().octets());
+            ((&raw const four).cast(), size_of_val(&four))
+        }
+        SocketAddr::V6(to) => {
+            six.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+            six.sin6_port = to.port().to_be();
+            six.sin6_addr.s6_addr = to.ip().octets();
+            six.sin6_scope_id = to.scope_id();
+            ((&raw const six).cast(), size_of_val(&six))
+        }
+    };
+    // SAFETY: the address lives through the call and `len` is its size.
+    match checked(unsafe { libc::connect(socket.as_raw_fd(), address, len as libc::socklen_t) }) {
+        Ok(_) => Ok(socket),
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(socket),
+        Err(error) => Err(error),
+    }
 }
 
 /// Waits until one descriptor can be read, or the time is over.

@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod clients;
 pub mod csv;
 pub mod flows;
+pub mod ipfix;
 pub mod json;
 pub mod legacy;
 pub mod metrics;
