@@ -74,6 +74,8 @@ fn flows_reach_nfcapd_to_the_packet_and_the_byte() {
     within(Duration::from_secs(10), "the recording begins", || fs::metadata(&file).ok());
     std::thread::sleep(Duration::from_secs(1));
     traffic(&mut house);
+    // What the servers still send to players that are gone is over by then.
+    std::thread::sleep(Duration::from_secs(3));
     let doctor = house.call("doctor", &json!({}));
     house.signal("daemon", "TERM");
     house.signal("record", "INT");
@@ -81,8 +83,8 @@ fn flows_reach_nfcapd_to_the_packet_and_the_byte() {
     house.signal("nfcapd", "TERM");
     let text = run(&format!("nfdump -R {flows} -o json"));
     let log = fs::read_to_string(house.dir.join("nfcapd")).unwrap_or_default();
-    let records: Vec<Value> =
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{log}{doctor}"));
+    let records: Vec<Value> = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}{log}{doctor}{}", house.log()));
     let is_ours = |record: &&Value| {
         ["src4_addr", "dst4_addr", "src6_addr", "dst6_addr"].iter().any(|key| {
             record[*key]
@@ -123,6 +125,8 @@ while True:
     assert!(trouble.is_string(), "{trouble}");
     for round in 0..2 {
         house.start("sink", "servers", &["python3", "-c", SINK]);
+        // A second for the daemon to notice that the one before is gone.
+        std::thread::sleep(Duration::from_secs(2));
         within(Duration::from_secs(30), "the collector is reached", || {
             let doctor = house.call("doctor", &json!({}));
             doctor["ipfix"]["trouble"].is_null().then_some(())

@@ -18,7 +18,7 @@ use crate::time::{Duration, Moment, Now};
 /// How often templates and counts are sent again.
 const TEMPLATES_EVERY: Duration = Duration::from_secs(60);
 /// How old they may be when records follow: a collector that was started late cannot read those without.
-const TEMPLATES_FRESH: Duration = Duration::from_secs(10);
+const TEMPLATES_FRESH: Duration = Duration::from_secs(5);
 /// Time between attempts to reach a collector.
 const RETRY: Duration = Duration::from_secs(5);
 /// Messages sent in one second.

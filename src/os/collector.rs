@@ -4,7 +4,7 @@
 //! it can, the rest waits in bounded memory, and a message is either written whole or not at all.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 
 use super::sys;
@@ -82,9 +82,17 @@ impl Collector {
         }
     }
 
-    /// Writes what waits.
+    /// Writes what waits, and notices a collector that has left: it never says anything else.
     pub fn flush(&mut self) -> Sent {
         let Way::Connection { stream, unsent } = &mut self.way else { return Sent::Yes };
+        match stream.read(&mut [0; 64]) {
+            Ok(0) => return Sent::Broken,
+            Ok(_) => {}
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::NotConnected => {}
+                _ => return Sent::Broken,
+            },
+        }
         while !unsent.is_empty() {
             let (front, _) = unsent.as_slices();
             match stream.write(front) {

@@ -235,7 +235,7 @@ impl Household {
     /// Whether a player finishes a segment from now on.
     pub fn goes_on(&self, player: &str) {
         let now = epoch_s();
-        within(Duration::from_secs(8), &format!("{player} goes on"), || {
+        within(Duration::from_secs(20), &format!("{player} goes on"), || {
             self.last(player, "end").filter(|at| *at > now)
         });
     }
