@@ -45,8 +45,9 @@ export function nowPage(context, main) {
 			|| client.client.includes(wanted) || client.addresses.some(address => address.includes(wanted));
 		const sorted = clients.filter(matches).sort((a, b) => rank(a) - rank(b) || b.used_s - a.used_s
 			|| Number(!a.name) - Number(!b.name) || clientName(a).localeCompare(clientName(b)));
-		const folds = clients.length > FOLD_ABOVE && !wanted;
-		const idle = client => folds && rank(client) > 2 && !client.used_s;
+		const rests = client => rank(client) > 2 && !client.used_s;
+		const folds = clients.length > FOLD_ABOVE && !wanted && !clients.every(rests);
+		const idle = client => folds && rests(client);
 		place(grid, sorted.filter(client => !idle(client)));
 		place(rest, sorted.filter(idle));
 		fold.hidden = !rest.children.length;
