@@ -10,10 +10,13 @@ verb=$1
 shift
 [ "$1" != --help ] || exit 0
 echo "$verb" >>"$NOTES/words"
+# Trees and scripts are kept of the daemon's package only.
+kept=
+for word in "$@"; do [ "$word" != name:streamguard ] || kept=yes; done
 while [ $# -gt 0 ]; do
 	case $1 in
-	--script) cp "${2#*:}" "$NOTES/${2%%:*}"; shift ;;
-	--files) cp -pR "$2" "$NOTES/tree"; shift ;;
+	--script) [ -z "$kept" ] || cp "${2#*:}" "$NOTES/${2%%:*}"; shift ;;
+	--files) [ -z "$kept" ] || cp -pR "$2" "$NOTES/tree"; shift ;;
 	-o | --output) : >"$2"; shift ;;
 	--info) echo "  $2" >>"$NOTES/words"; shift ;;
 	esac
