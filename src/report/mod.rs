@@ -6,6 +6,7 @@
 pub mod alerts;
 pub mod clients;
 pub mod csv;
+pub mod export;
 pub mod flows;
 pub mod ipfix;
 pub mod json;

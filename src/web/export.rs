@@ -16,91 +16,25 @@ use super::answer::{Answer, refusal, stream, with};
 use super::query::{is_instant, pairs};
 use super::route::no_such_page;
 use super::upstream::Trouble;
-use crate::report::csv::Cell;
-use crate::time::WallTime;
-
-/// What can be exported: the method, and its columns in CSV.
-struct Kind {
-    method: &'static str,
-    columns: &'static [&'static str],
-    period: Period,
-}
-
-/// Whether rows belong to a time.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Period {
-    /// History: asked for day by day.
-    Days,
-    /// What is remembered of a time.
-    Whole,
-    /// What is there now.
-    Now,
-}
-
-const KINDS: &[Kind] = &[
-    Kind { method: "usage", columns: &["day", "client", "name", "used_s"], period: Period::Days },
-    Kind {
-        method: "sessions",
-        columns: &["start", "end", "client", "name", "watch_s", "services", "servers"],
-        period: Period::Days,
-    },
-    Kind {
-        method: "traffic",
-        columns: &["start", "stretch", "client", "name", "service", "protocol", "up_bytes", "down_bytes"],
-        period: Period::Days,
-    },
-    Kind {
-        method: "alerts",
-        columns: &[
-            "id", "kind", "severity", "source", "target", "first", "last", "closed", "evidence", "acked",
-            "note",
-        ],
-        period: Period::Days,
-    },
-    Kind {
-        method: "windows",
-        columns: &["start", "client", "name", "score", "streaming"],
-        period: Period::Whole,
-    },
-    Kind {
-        method: "flows",
-        columns: &["proto", "orig", "resp", "bytes_orig", "bytes_resp"],
-        period: Period::Now,
-    },
-];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Csv,
-    Json,
-    Ndjson,
-}
+use crate::report::export::{Form, Reach, Sheet, Table};
 
 /// One export under way.
 struct Job {
-    kind: &'static Kind,
-    format: Format,
+    table: &'static Table,
+    form: Form,
     days: Vec<Value>,
-    names: Value,
     sender: mpsc::Sender<Bytes>,
 }
 
 /// `export/usage.csv?from=&to=`.
 pub(super) async fn serve(gateway: &Arc<Gateway>, file: &str, query: &str) -> Result<Answer, Answer> {
     let (what, ending) = file.rsplit_once('.').ok_or_else(no_such_page)?;
-    let (format, mime) = match ending {
-        "csv" => (Format::Csv, "text/csv; charset=utf-8"),
-        "json" => (Format::Json, "application/json"),
-        "ndjson" => (Format::Ndjson, "application/x-ndjson"),
-        _ => return Err(no_such_page()),
-    };
-    let kind = KINDS.iter().find(|kind| kind.method == what).ok_or_else(no_such_page)?;
+    let form: Form = ending.parse().map_err(|_| no_such_page())?;
+    let table = Table::find(what).ok_or_else(no_such_page)?;
     let period = period(query)?;
-    // Asked before the first byte goes out: a refusal is a status, not a broken file.
-    let clients = gateway.upstream.value("clients", &json!({})).await.map_err(|trouble| trouble.answer())?;
-    let days = match kind.period {
-        Period::Days => days(gateway, &period).await.map_err(|trouble| trouble.answer())?,
-        Period::Whole | Period::Now => vec![period.clone()],
+    let days = match table.reach {
+        Reach::Days => days(gateway, &period).await.map_err(|trouble| trouble.answer())?,
+        Reach::Now => vec![period.clone()],
     };
     let part = |index: Option<&Value>| index.and_then(|day| day["period"].as_str()).map(plain);
     let name = match (part(days.first()), part(days.last())) {
@@ -108,10 +42,11 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, file: &str, query: &str) -> Re
         _ => format!("streamguard-{what}.{ending}"),
     };
     let (sender, receiver) = mpsc::channel(4);
-    let job = Job { kind, format, days, names: clients, sender };
-    let first = job.rows(gateway, 0).await.map_err(|trouble| trouble.answer())?;
+    let job = Job { table, form, days, sender };
+    // Asked before the first byte goes out: a refusal is a status, not a broken file.
+    let first = job.answer(gateway, 0).await.map_err(|trouble| trouble.answer())?;
     tokio::spawn(job.send(Arc::clone(gateway), first));
-    let response = stream(mime, receiver);
+    let response = stream(form.mime(), receiver);
     Ok(with(response, header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{name}\"")))
 }
 
@@ -154,43 +89,33 @@ fn plain(text: &str) -> String {
 }
 
 impl Job {
-    async fn rows(&self, gateway: &Gateway, index: usize) -> Result<Vec<Value>, Trouble> {
-        let Some(day) = self.days.get(index) else { return Ok(Vec::new()) };
-        let params = match (self.kind.period, self.kind.method) {
+    async fn answer(&self, gateway: &Gateway, index: usize) -> Result<Value, Trouble> {
+        let Some(day) = self.days.get(index) else { return Ok(Value::Null) };
+        let params = match (self.table.reach, self.table.method) {
             // Usage is of whole days.
-            (Period::Days, "usage") => {
+            (Reach::Days, "usage") => {
                 json!({ "from": day["start_s"].to_string(), "to": day["end_s"].to_string() })
             }
-            (Period::Days, "traffic") => json!({ "from": day["from"], "to": day["to"], "by": "all" }),
-            (Period::Days, _) => json!({ "from": day["from"], "to": day["to"] }),
-            (Period::Whole, _) => day.clone(),
-            (Period::Now, _) => json!({ "limit": 1_000 }),
+            (Reach::Days, "traffic") => json!({ "from": day["from"], "to": day["to"], "by": "all" }),
+            (Reach::Days, _) => json!({ "from": day["from"], "to": day["to"] }),
+            (Reach::Now, "flows") => json!({ "limit": 1_000 }),
+            (Reach::Now, _) => day.clone(),
         };
-        let mut found = gateway.upstream.value(self.kind.method, &params).await?;
-        Ok(match found.get_mut(self.kind.method).map(Value::take) {
-            Some(Value::Array(rows)) => rows,
-            _ => Vec::new(),
-        })
+        gateway.upstream.value(self.table.method, &params).await
     }
 
-    async fn send(self, gateway: Arc<Gateway>, first: Vec<Value>) {
-        let head = match self.format {
-            Format::Csv => self.kind.columns.join(",") + "\r\n",
-            Format::Json => "[".into(),
-            Format::Ndjson => String::new(),
-        };
-        let mut text = head;
-        let mut sent_rows = 0_u64;
-        let mut rows = first;
+    async fn send(self, gateway: Arc<Gateway>, first: Value) {
+        let mut text = String::new();
+        let mut sheet = Sheet::begin(self.form, self.table, &mut text);
+        let mut answer = first;
         for index in 0..self.days.len() {
             if index > 0 {
                 // A day that cannot be read any more ends the file where it is.
-                let Ok(next) = self.rows(&gateway, index).await else { break };
-                rows = next;
+                let Ok(next) = self.answer(&gateway, index).await else { break };
+                answer = next;
             }
-            for row in rows.drain(..) {
-                self.write(&mut text, row, sent_rows);
-                sent_rows += 1;
+            for row in sheet.rows(&answer) {
+                sheet.row(row, &mut text);
                 if text.len() > 16 * 1024
                     && self.sender.send(Bytes::from(std::mem::take(&mut text))).await.is_err()
                 {
@@ -198,64 +123,8 @@ impl Job {
                 }
             }
         }
-        if self.format == Format::Json {
-            text.push_str("\n]\n");
-        }
+        sheet.end(&mut text);
         // The browser may have left.
         let _ = self.sender.send(Bytes::from(text)).await;
-    }
-
-    fn write(&self, text: &mut String, mut row: Value, number: u64) {
-        if row.get("name").is_none()
-            && let Some(name) = row.get("client").and_then(|client| self.name_of(client))
-        {
-            row["name"] = name;
-        }
-        match self.format {
-            Format::Csv => {
-                for (index, column) in self.kind.columns.iter().enumerate() {
-                    if index > 0 {
-                        text.push(',');
-                    }
-                    text.push_str(&Cell(&cell(&row, column)).to_string());
-                }
-                text.push_str("\r\n");
-            }
-            Format::Json => {
-                text.push_str(if number == 0 { "\n" } else { ",\n" });
-                text.push_str(&row.to_string());
-            }
-            Format::Ndjson => {
-                text.push_str(&row.to_string());
-                text.push('\n');
-            }
-        }
-    }
-
-    fn name_of(&self, client: &Value) -> Option<Value> {
-        let clients = self.names.get("clients")?.as_array()?;
-        clients.iter().find(|known| known.get("client") == Some(client))?.get("name").cloned()
-    }
-}
-
-/// A column of a row: as it is, or `NAME_s` as a time.
-fn cell(row: &Value, column: &str) -> String {
-    let Some(value) = row.get(column) else {
-        let secs = row.get(format!("{column}_s")).and_then(Value::as_i64);
-        return secs.map_or_else(String::new, |secs| WallTime::from_secs(secs).to_string());
-    };
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().map(part).collect::<Vec<_>>().join("; "),
-        other => other.to_string(),
-    }
-}
-
-fn part(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().map(part).collect::<Vec<_>>().join(" "),
-        other => other.to_string(),
     }
 }

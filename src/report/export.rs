@@ -1,0 +1,251 @@
+//! What is known as tables: CSV for spreadsheets, JSON and NDJSON for programs.
+//!
+//! The command line and the gateway write the same files from the answers of the same methods; only how rows are
+//! fetched and where the bytes go differs between them. A sheet holds nothing back, so that a year of rows needs
+//! the memory of one answer.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use super::csv::Cell;
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// RFC 4180, with a line of names.
+    Csv,
+    /// One document: `{"schema":1,"METHOD":[…]}`.
+    Json,
+    /// One object a line.
+    Ndjson,
+}
+
+impl Form {
+    /// Media type.
+    pub const fn mime(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Json => "application/json",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+}
+
+impl FromStr for Form {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "csv" => Ok(Self::Csv),
+            "json" => Ok(Self::Json),
+            "ndjson" => Ok(Self::Ndjson),
+            _ => Err(format!("`{text}` is none of csv, json, ndjson")),
+        }
+    }
+}
+
+/// How rows are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// What there is now, or is remembered: one answer.
+    Now,
+    /// History: an answer for each day.
+    Days,
+}
+
+/// A kind of rows.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The method that gives them, and the key under which it does.
+    pub method: &'static str,
+    /// Keys of a row, in order.
+    pub columns: &'static [&'static str],
+    /// How they are asked for.
+    pub reach: Reach,
+}
+
+/// All kinds of rows. Times are seconds since the epoch.
+pub const TABLES: [Table; 6] = [
+    Table {
+        method: "windows",
+        columns: &["start_s", "client", "name", "score", "streaming"],
+        reach: Reach::Now,
+    },
+    Table {
+        method: "flows",
+        columns: &["proto", "orig", "resp", "bytes_orig", "bytes_resp"],
+        reach: Reach::Now,
+    },
+    Table { method: "usage", columns: &["day", "client", "name", "used_s"], reach: Reach::Days },
+    Table {
+        method: "sessions",
+        columns: &["start_s", "end_s", "client", "name", "watch_s", "services", "servers"],
+        reach: Reach::Days,
+    },
+    Table {
+        method: "traffic",
+        columns: &["stretch", "start_s", "client", "name", "service", "protocol", "up_bytes", "down_bytes"],
+        reach: Reach::Days,
+    },
+    Table {
+        method: "alerts",
+        columns: &[
+            "id",
+            "type",
+            "severity",
+            "source",
+            "source_name",
+            "target",
+            "first_s",
+            "last_s",
+            "closed",
+            "evidence",
+            "acked_s",
+            "note",
+            "resolved_s",
+        ],
+        reach: Reach::Days,
+    },
+];
+
+impl Table {
+    /// The table of a method.
+    pub fn find(method: &str) -> Option<&'static Self> {
+        TABLES.iter().find(|table| table.method == method)
+    }
+}
+
+/// A table being written: text to be taken away as it grows.
+#[derive(Debug)]
+pub struct Sheet {
+    form: Form,
+    table: &'static Table,
+    rows: u64,
+}
+
+impl Sheet {
+    /// Begins a table.
+    pub fn begin(form: Form, table: &'static Table, out: &mut String) -> Self {
+        match form {
+            Form::Csv => {
+                out.push_str(&table.columns.join(","));
+                out.push_str("\r\n");
+            }
+            Form::Json => {
+                let _ = write!(out, "{{\"schema\":{},\"{}\":[", super::SCHEMA, table.method);
+            }
+            Form::Ndjson => {}
+        }
+        Self { form, table, rows: 0 }
+    }
+
+    /// The rows of an answer of the table's method, oldest first.
+    pub fn rows<'a>(&self, answer: &'a Value) -> Box<dyn Iterator<Item = &'a Value> + Send + 'a> {
+        let rows = answer[self.table.method].as_array().map_or(&[][..], Vec::as_slice);
+        // Alerts come latest first.
+        if self.table.method == "alerts" { Box::new(rows.iter().rev()) } else { Box::new(rows.iter()) }
+    }
+
+    /// One row: its columns, and nothing else it holds.
+    pub fn row(&mut self, row: &Value, out: &mut String) {
+        let is_first = self.rows == 0;
+        self.rows += 1;
+        if self.form == Form::Csv {
+            for (index, name) in self.table.columns.iter().enumerate() {
+                let lead = if index == 0 { "" } else { "," };
+                let _ = write!(out, "{lead}{}", Cell(&cell(&row[*name])));
+            }
+            out.push_str("\r\n");
+            return;
+        }
+        let columns = self.table.columns.iter().map(|name| ((*name).to_owned(), row[*name].clone()));
+        let object = Value::Object(columns.collect());
+        let _ = match self.form {
+            Form::Json if is_first => write!(out, "\n{object}"),
+            Form::Json => write!(out, ",\n{object}"),
+            Form::Csv | Form::Ndjson => writeln!(out, "{object}"),
+        };
+    }
+
+    /// Ends the table.
+    pub fn end(self, out: &mut String) {
+        if self.form == Form::Json {
+            out.push_str("\n]}\n");
+        }
+    }
+}
+
+/// A value as one cell: lists parted by spaces, pairs and objects as `key=value`.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Array(items) => match items.as_slice() {
+            [Value::String(key), number @ Value::Number(_)] => format!("{key}={number}"),
+            items => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        },
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| format!("{key}={}", cell(value))).collect::<Vec<_>>().join(" ")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn written(form: Form, what: &str, rows: &Value) -> String {
+        let mut out = String::new();
+        let mut sheet = Sheet::begin(form, Table::find(what).unwrap(), &mut out);
+        let answer = json!({ what: rows });
+        sheet.rows(&answer).for_each(|row| sheet.row(row, &mut out));
+        sheet.end(&mut out);
+        out
+    }
+
+    #[test]
+    fn rows_are_the_same_in_every_form_and_cells_are_no_formulas() {
+        let rows = json!([{
+            "start_s": 5, "end_s": 65, "client": "02:00:00:00:00:01", "name": "=HYPERLINK(\"x\")", "watch_s": 60,
+            "services": ["YouTube", "Vimeo"], "servers": [["203.0.113.9", 7]], "start": "left out",
+        }]);
+        assert_eq!(
+            written(Form::Csv, "sessions", &rows),
+            "start_s,end_s,client,name,watch_s,services,servers\r\n\
+             5,65,02:00:00:00:00:01,\"'=HYPERLINK(\"\"x\"\")\",60,YouTube Vimeo,203.0.113.9=7\r\n"
+        );
+        let line = written(Form::Ndjson, "sessions", &rows);
+        let object: Value = serde_json::from_str(line.trim()).unwrap();
+        assert_eq!(object["servers"], json!([["203.0.113.9", 7]]));
+        let document: Value = serde_json::from_str(&written(Form::Json, "sessions", &rows)).unwrap();
+        assert_eq!(document["sessions"], json!([object]));
+        assert_eq!(written(Form::Json, "alerts", &json!([])), "{\"schema\":1,\"alerts\":[\n]}\n");
+    }
+
+    #[test]
+    fn an_alert_fills_every_column_that_names_one_of_its_fields() {
+        let row = crate::history::AlertRow {
+            id: 7,
+            kind: "port_scan".into(),
+            severity: "high".into(),
+            source: "192.168.1.9".into(),
+            target: Some("192.168.1.1".into()),
+            first_s: 10,
+            last_s: 20,
+            closed: true,
+            evidence: "{\"ports\":90}".into(),
+            acked_s: Some(30),
+            note: Some("seen".into()),
+            resolved_s: Some(40),
+        };
+        let mut shown = json!(row);
+        shown["source_name"] = json!("Camera");
+        assert_eq!(
+            written(Form::Csv, "alerts", &json!([shown])).lines().nth(1),
+            Some("7,port_scan,high,192.168.1.9,Camera,192.168.1.1,10,20,true,ports=90,30,seen,40")
+        );
+    }
+}
