@@ -1,11 +1,11 @@
 // The gateway's page: logs in if that is needed, then shows the dashboard over HTTP.
 import { httpTransport, login } from './transport-http.js';
 import { mount } from './dashboard.js';
-import { settingsPage } from './pages/settings.js';
 import { clear, h } from './ui.js';
 import { _ } from './i18n.js';
 
 const root = document.getElementById('streamguard');
+root.removeAttribute('aria-busy');
 
 function askForToken(failed) {
 	const token = h('input', { id: 'sg-token', type: 'password', autocomplete: 'current-password', required: true });
@@ -35,7 +35,8 @@ async function start() {
 	} else if (transport.session.login === 'needed') {
 		askForToken(null);
 	} else {
-		mount(clear(root), transport, { hash: true, more: transport.settings ? [['settings', () => _('Settings'), settingsPage]] : [] });
+		const settings = ['settings', () => _('Settings'), async () => (await import('./pages/settings.js')).settingsPage];
+		mount(clear(root), transport, { hash: true, more: transport.settings ? [settings] : [] });
 	}
 }
 

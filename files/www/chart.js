@@ -2,8 +2,20 @@
 import { _ } from './i18n.js';
 import { colour, h, when } from './ui.js';
 
+const VENDOR = new URL('vendor/', import.meta.url);
 const FONT = '12px system-ui, sans-serif';
 export const COLOURS = ['--sg-c1', '--sg-c2', '--sg-c3', '--sg-c4', '--sg-c5', '--sg-c6'];
+
+let library = null;
+
+// The library, fetched when the first chart is drawn: no page waits for it.
+function uplot() {
+	library ??= new Promise((done, failed) => {
+		document.head.append(h('link', { rel: 'stylesheet', href: VENDOR + 'uPlot.min.css' }),
+			h('script', { src: VENDOR + 'uPlot.iife.min.js', onload: () => done(globalThis.uPlot), onerror: failed }));
+	});
+	return library;
+}
 
 // Ticks of the time axis as people here write times.
 function times(_u, ticks, _axis, _space, step) {
@@ -17,8 +29,8 @@ function times(_u, ticks, _axis, _space, step) {
 export function chart(root, wanted) {
 	const box = h('div', { class: 'sg-chart', role: 'img', 'aria-label': wanted.title });
 	const text = colour(root, '--sg-soft') || '#555', grid = colour(root, '--sg-line') || '#ddd';
-	let plot = null;
-	const lines = wanted.series.map((one, index) => {
+	let plot = null, uPlot = null, closed = false;
+	const lines = () => wanted.series.map((one, index) => {
 		const stroke = colour(root, COLOURS[index % COLOURS.length]) || '#0f6e63';
 		return {
 			label: one.label, stroke, width: 2, points: { show: false },
@@ -31,13 +43,13 @@ export function chart(root, wanted) {
 	const options = width => ({
 		width, height: wanted.height || 180, legend: { show: !wanted.bars }, cursor: { drag: { x: false, y: false } },
 		scales: { x: { time: true, range: wanted.bars ? (_u, min, max) => [min - half, max + half] : undefined }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.1 : wanted.least || 1] } },
-		series: [{ label: _('Time'), value: (_u, at) => at === null ? '—' : when(at) }, ...lines],
+		series: [{ label: _('Time'), value: (_u, at) => at === null ? '—' : when(at) }, ...lines()],
 		axes: [{ ...axis, values: wanted.bars ? (_u, ticks) => ticks.map(wanted.tick) : times, splits: wanted.bars ? () => wanted.x : undefined }, { ...axis, size: 86, values: (_u, ticks) => ticks.map(wanted.format) }],
 	});
 	const half = wanted.x.length > 1 ? (wanted.x[1] - wanted.x[0]) / 2 : 43200;
 	const draw = () => {
 		const width = Math.floor(box.clientWidth);
-		if (!width)
+		if (!width || !uPlot)
 			return;
 		if (plot)
 			plot.setSize({ width, height: wanted.height || 180 });
@@ -45,7 +57,11 @@ export function chart(root, wanted) {
 			plot = new uPlot(options(width), [wanted.x, ...wanted.series.map(one => one.data)], box);
 	};
 	const watcher = new ResizeObserver(draw);
-	watcher.observe(box);
+	uplot().then(found => {
+		uPlot = found;
+		if (!closed)
+			watcher.observe(box);
+	}, () => box.append(h('p', { class: 'sg-empty' }, '—')));
 	return {
 		box,
 		update(x, columns) {
@@ -55,6 +71,7 @@ export function chart(root, wanted) {
 				wanted = { ...wanted, x, series: wanted.series.map((one, index) => ({ ...one, data: columns[index] })) };
 		},
 		close() {
+			closed = true;
 			watcher.disconnect();
 			if (plot)
 				plot.destroy();

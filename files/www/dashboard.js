@@ -1,25 +1,22 @@
 // The dashboard: a page at a time, one question every few seconds while somebody looks, none while nobody does.
 import { _, fill } from './i18n.js';
-import { clear, clean, h } from './ui.js';
-import { nowPage } from './pages/now.js';
-import { historyPage } from './pages/history.js';
-import { trafficPage } from './pages/traffic.js';
-import { alertsPage } from './pages/alerts.js';
-import { packetsPage } from './pages/packets.js';
+import { clear, clean, h, svg } from './ui.js';
 import { banner, problems } from './health.js';
 
+// A page is loaded when it is first shown, so that the first one does not wait for the others.
 const PAGES = [
-	['now', () => _('Now'), nowPage],
-	['history', () => _('History'), historyPage],
-	['traffic', () => _('Traffic'), trafficPage],
-	['alerts', () => _('Alerts'), alertsPage],
-	['packets', () => _('Packets'), packetsPage],
+	['now', () => _('Now'), async () => (await import('./pages/now.js')).nowPage],
+	['history', () => _('History'), async () => (await import('./pages/history.js')).historyPage],
+	['traffic', () => _('Traffic'), async () => (await import('./pages/traffic.js')).trafficPage],
+	['alerts', () => _('Alerts'), async () => (await import('./pages/alerts.js')).alertsPage],
+	['packets', () => _('Packets'), async () => (await import('./pages/packets.js')).packetsPage],
 ];
-const THEMES = ['auto', 'light', 'dark'];
+// A circle half full, empty, full: drawn, because a sign that the font lacks costs a search through all fonts.
+const THEMES = { auto: 'M12 3a9 9 0 0 1 0 18z', light: '', dark: 'M12 3a9 9 0 0 1 0 18a9 9 0 0 1 0-18z' };
 // Every so many polls `doctor` is asked again.
 const DOCTOR_EVERY = 6;
 
-// `more` are pages that only one home of the dashboard has: [[id, title(), make]].
+// `more` are pages that only one home of the dashboard has: [[id, title(), load()]].
 export function mount(root, transport, { hash = false, page = null, chrome = true, more = [] } = {}) {
 	const context = {
 		root, transport, status: null, doctor: null,
@@ -58,11 +55,13 @@ export function mount(root, transport, { hash = false, page = null, chrome = tru
 			}
 		})();
 		const words = { auto: _('Colours: automatic'), light: _('Colours: light'), dark: _('Colours: dark') };
-		const signs = { auto: '◐', light: '☀', dark: '☾' };
-		const button = h('button', { class: 'sg-tool', onclick: () => choose(THEMES[(THEMES.indexOf(root.dataset.theme) + 1) % 3]) });
+		const names = Object.keys(THEMES);
+		const half = svg('path', { fill: 'currentColor' });
+		const sign = svg('svg', { class: 'sg-icon', viewBox: '0 0 24 24', 'aria-hidden': 'true' }, svg('circle', { cx: 12, cy: 12, r: 9 }), half);
+		const button = h('button', { class: 'sg-tool', onclick: () => choose(names[(names.indexOf(root.dataset.theme) + 1) % 3]) }, sign);
 		const choose = theme => {
 			root.dataset.theme = theme;
-			button.textContent = signs[theme];
+			half.setAttribute('d', THEMES[theme]);
 			button.title = words[theme];
 			button.setAttribute('aria-label', words[theme]);
 			try {
@@ -71,14 +70,14 @@ export function mount(root, transport, { hash = false, page = null, chrome = tru
 			if (shown && shown.redraw)
 				shown.redraw();
 		};
-		choose(THEMES.includes(kept) ? kept : 'auto');
+		choose(names.includes(kept) ? kept : 'auto');
 		const leave = transport.logout
 			? h('button', { class: 'sg-tool', onclick: () => { stop(); transport.logout(); } }, _('Log out')) : null;
 		return h('div', { class: 'sg-tools' }, button, leave);
 	}
 
-	function show(id) {
-		const [key, title, make] = pages.find(([key]) => key === id) || pages[0];
+	async function show(id) {
+		const [key, title, load] = pages.find(([key]) => key === id) || pages[0];
 		if (shown && shown.id === key)
 			return;
 		if (shown && shown.close)
@@ -91,9 +90,22 @@ export function mount(root, transport, { hash = false, page = null, chrome = tru
 		if (chrome)
 			document.title = title() + ' · streamguard';
 		main.append(h('h1', { class: 'sg-hidden' }, title()));
-		shown = { id: key, ...make(context, main) };
-		if (context.status)
+		const mine = shown = { id: key };
+		try {
+			const make = await load();
+			if (shown === mine)
+				Object.assign(mine, make(context, main));
+		} catch (error) {
+			main.append(h('p', { class: 'sg-problem', role: 'alert' }, fill(_('No answer: %s'), clean(error.message, 200))));
+		}
+		if (shown === mine && context.status)
 			context.listeners.forEach(listener => listener(context.status));
+	}
+
+	function tell(status) {
+		context.status = status;
+		banner(health, problems(status, context.doctor));
+		context.listeners.forEach(listener => listener(status));
 	}
 
 	async function refresh() {
@@ -104,10 +116,8 @@ export function mount(root, transport, { hash = false, page = null, chrome = tru
 			const wantsDoctor = context.can('doctor') && timer.polls++ % DOCTOR_EVERY === 0;
 			const [status, doctor] = await Promise.all([
 				transport.read('status'), wantsDoctor ? transport.read('doctor').catch(() => null) : null]);
-			context.status = status;
 			context.doctor = doctor || context.doctor;
-			banner(health, problems(status, context.doctor));
-			context.listeners.forEach(listener => listener(status));
+			tell(status);
 		} catch (error) {
 			banner(health, [{ level: 'bad', text: fill(_('No answer: %s'), clean(error.message, 200)) }]);
 		}
@@ -170,7 +180,14 @@ export function mount(root, transport, { hash = false, page = null, chrome = tru
 	document.addEventListener('visibilitychange', visible);
 	if (hash)
 		window.addEventListener('hashchange', onHash);
-	show(hash ? location.hash.slice(1) : page);
-	refresh().then(schedule);
+	show(hash ? location.hash.slice(1).split('?')[0] : page);
+	const begin = () => refresh().then(schedule);
+	if (transport.status) {
+		// What is known already is painted before more is asked.
+		tell(transport.status);
+		requestAnimationFrame(() => setTimeout(begin));
+	} else {
+		begin();
+	}
 	return stop;
 }

@@ -56,6 +56,8 @@ export async function httpTransport({ onLogin }) {
 	});
 	return {
 		session,
+		// What `status` would answer, come along with the session: the first page need not ask.
+		status: session.status,
 		pollMs: 5000,
 		read: (method, params) => guarded(ask(method + query(params))),
 		write: (method, params) => guarded(post(method, params)),

@@ -76,7 +76,7 @@ async fn api(gateway: &Arc<Gateway>, asked: &Asked, name: &str, body: Incoming) 
         "session" => {
             only(asked, &[Verb::GET])?;
             guard.admit(&asked.headers)?;
-            Ok(session(guard.login(&asked.headers, asked.from).await?, gateway.settings.is_some()))
+            Ok(session(gateway, guard.login(&asked.headers, asked.from).await?).await)
         }
         "openapi.json" => {
             only(asked, &[Verb::GET])?;
@@ -180,19 +180,20 @@ async fn call(
     Ok(gateway.upstream.ask(method.name, &params).await)
 }
 
-/// What a page must know before it asks for more.
-fn session(login: Login, has_settings: bool) -> Answer {
-    let login = match login {
-        Login::NotNeeded => "not_needed",
-        Login::Done => "done",
-        Login::Needed => "needed",
+/// What a page must know before it asks for more; and, for who may see it, what it asks for first.
+async fn session(gateway: &Gateway, login: Login) -> Answer {
+    let (login, status) = match login {
+        Login::NotNeeded => ("not_needed", gateway.upstream.value("status", &json!({})).await.ok()),
+        Login::Done => ("done", gateway.upstream.value("status", &json!({})).await.ok()),
+        Login::Needed => ("needed", None),
     };
     let names: Vec<&str> = TABLE.iter().map(|method| method.name).collect();
     value(&json!({
         "login": login,
         "version": env!("CARGO_PKG_VERSION"),
         "methods": names,
-        "settings": has_settings,
+        "settings": gateway.settings.is_some(),
+        "status": status,
     }))
 }
 

@@ -40,10 +40,9 @@ export function scratch() {
 	};
 }
 
-export const browser = () => chromium.launch({
-	executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-	args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
-});
+export const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium';
+export const CHROMIUM_ARGS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'];
+export const browser = () => chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
 
 // A page, and what it did that it must not: console errors, exceptions, requests to anywhere else.
 export async function visit(browser, url, options = {}) {

@@ -4,6 +4,8 @@ const mac = text => Buffer.from(text.split(':').map(part => parseInt(part, 16)))
 const addr = text => Buffer.from(text.split('.').map(Number));
 const u16 = value => Buffer.from([value >> 8 & 255, value & 255]);
 
+// When the recordings begin, in seconds since the epoch.
+const START = 1795167283;
 const ROUTER = { mac: '02:00:00:00:00:fe', addr: '192.168.7.1' };
 
 function checksum(buffer) {
@@ -41,16 +43,31 @@ export const HOSTILE = [
 // Devices with hostile names, and one that scans another's ports.
 export function hostileCapture() {
 	const frames = [];
-	const start = 1795167283;
 	const devices = HOSTILE.map((name, index) => ({ mac: '02:00:00:00:01:0' + (index + 1), addr: '192.168.7.' + (20 + index), name }));
 	devices.forEach((device, index) => {
-		frames.push([start + index * 0.1, dhcp(device, device.name)]);
+		frames.push([START + index * 0.1, dhcp(device, device.name)]);
 		for (let second = 0; second < 30; second++)
-			frames.push([start + 1 + second + index * 0.01, udp(device, { ...ROUTER, addr: '203.0.113.9' }, 50000, 443, Buffer.alloc(100))]);
+			frames.push([START + 1 + second + index * 0.01, udp(device, { ...ROUTER, addr: '203.0.113.9' }, 50000, 443, Buffer.alloc(100))]);
 	});
 	const scanner = devices[0];
 	for (let port = 1; port <= 400; port++)
-		frames.push([start + 5 + port * 0.02, syn(scanner, { ...ROUTER, addr: '203.0.113.77' }, port)]);
+		frames.push([START + 5 + port * 0.02, syn(scanner, { ...ROUTER, addr: '203.0.113.77' }, port)]);
+	return { capture: pcap(frames), devices };
+}
+
+// A house of so many devices, each of which says its name and something to a server every second.
+export function crowdedCapture(count, seconds = 60) {
+	const frames = [];
+	for (let index = 0; index < count; index++) {
+		const device = { mac: '02:00:00:00:02:' + index.toString(16).padStart(2, '0'), addr: '192.168.7.' + (20 + index) };
+		frames.push([START + index * 0.01, dhcp(device, 'device-' + index)]);
+		for (let second = 0; second < seconds; second++)
+			frames.push([START + 3 + second + index * 0.004, udp(device, { ...ROUTER, addr: '203.0.113.9' }, 50000, 443, Buffer.alloc(100))]);
+	}
+	return pcap(frames);
+}
+
+function pcap(frames) {
 	frames.sort((a, b) => a[0] - b[0]);
 	const parts = [Buffer.from([0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0])];
 	for (const [time, frame] of frames) {
@@ -61,5 +78,5 @@ export function hostileCapture() {
 		head.writeUInt32LE(frame.length, 12);
 		parts.push(head, frame);
 	}
-	return { capture: Buffer.concat(parts), devices };
+	return Buffer.concat(parts);
 }

@@ -6,6 +6,8 @@ import { clean, clientName, clock, deviceIcon, h, instant, minutes, put, timeOfD
 const FOLD_ABOVE = 24;
 // A reset cannot be taken back, so it is sent only after this long.
 const RESET_AFTER_MS = 6000;
+// Cards made in one frame: a screenful. The others follow frame by frame, so that a full house keeps nobody waiting.
+const CARDS_A_FRAME = 12;
 
 export function nowPage(context, main) {
 	const cards = new Map();
@@ -13,22 +15,18 @@ export function nowPage(context, main) {
 	const search = h('input', { type: 'search', placeholder: _('Find a device'), 'aria-label': _('Find a device'), oninput: () => arrange() });
 	const grid = h('ul', { class: 'sg-cards', 'aria-label': _('Devices') });
 	const rest = h('ul', { class: 'sg-cards', 'aria-label': _('Other devices') });
-	const fold = h('details', { class: 'sg-fold' }, h('summary', {}, _('Other devices')), rest);
+	const fold = h('details', { class: 'sg-fold', ontoggle: () => arrange() }, h('summary', {}, _('Other devices')), rest);
 	const empty = h('p', { class: 'sg-empty' }, _('No device has been seen yet.'));
 	main.append(h('div', { class: 'sg-bar' }, summary, search), grid, fold, empty);
-	let clients = [];
+	let clients = [], frame = 0;
 
 	function update(status) {
 		clients = status.clients;
-		const there = new Set();
-		for (const client of clients) {
-			there.add(client.client);
-			if (!cards.has(client.client))
-				cards.set(client.client, card(context, client.client));
-			cards.get(client.client).update(client, status);
-		}
+		const there = new Map(clients.map(client => [client.client, client]));
 		for (const [id, one] of cards) {
-			if (!there.has(id)) {
+			if (there.has(id)) {
+				one.update(there.get(id));
+			} else {
 				one.box.remove();
 				cards.delete(id);
 			}
@@ -47,30 +45,36 @@ export function nowPage(context, main) {
 			|| Number(!a.name) - Number(!b.name) || clientName(a).localeCompare(clientName(b)));
 		const rests = client => rank(client) > 2 && !client.used_s;
 		const folds = clients.length > FOLD_ABOVE && !wanted && !clients.every(rests);
-		const idle = client => folds && rests(client);
-		place(grid, sorted.filter(client => !idle(client)));
-		place(rest, sorted.filter(idle));
-		fold.hidden = !rest.children.length;
+		const idle = sorted.filter(client => folds && rests(client));
+		fold.hidden = !idle.length;
 		empty.hidden = clients.length > 0;
-		const shown = new Set(sorted.map(client => client.client));
-		for (const [id, one] of cards)
-			if (!shown.has(id))
-				one.box.remove();
+		const all = place(grid, idle.length ? sorted.filter(client => !idle.includes(client)) : sorted)
+			&& place(rest, fold.open ? idle : []);
+		cancelAnimationFrame(frame);
+		if (!all)
+			frame = requestAnimationFrame(arrange);
 	}
 
-	// Moves only what is out of place: a card that is moved loses the focus.
+	// Moves only what is out of place: a card that is moved loses the focus. Says whether all that is wanted is there.
 	function place(list, wanted) {
-		wanted.forEach((client, index) => {
-			const box = cards.get(client.client).box;
+		let made = 0;
+		for (const [index, client] of wanted.entries()) {
+			if (!cards.has(client.client)) {
+				if (made++ >= CARDS_A_FRAME)
+					return false;
+				cards.set(client.client, card(context, client));
+			}
+			const { box } = cards.get(client.client);
 			if (list.children[index] !== box)
 				list.insertBefore(box, list.children[index] || null);
-		});
+		}
 		while (list.children.length > wanted.length)
 			list.lastChild.remove();
+		return true;
 	}
 
 	context.listeners.add(update);
-	return {};
+	return { close: () => cancelAnimationFrame(frame) };
 }
 
 const BLOCKED = ['exhausted', 'outside_hours', 'denied', 'capped'];
@@ -103,7 +107,8 @@ function state(client) {
 	return client.standing === 'warned' ? ['warned', _('Almost used up')] : ['quiet', _('Not watching')];
 }
 
-function card(context, id) {
+function card(context, first) {
+	const id = first.client;
 	const title = h('bdi', { class: 'sg-name' });
 	const sub = h('span', { class: 'sg-sub' });
 	const icon = h('span', { class: 'sg-iconbox' });
@@ -120,7 +125,7 @@ function card(context, id) {
 	const box = h('li', { class: 'sg-card' },
 		h('div', { class: 'sg-cardhead' }, icon, h('div', { class: 'sg-title' }, h('h2', {}, title), sub), chip),
 		services, bar, h('div', { class: 'sg-minutes' }, used, left), context.can('grant') ? buttons : null);
-	let client = null, iconOf = null, pending = 0;
+	let client = first, known = '', iconOf = null, pending = 0;
 
 	const label = () => clientName(client);
 
@@ -160,6 +165,10 @@ function card(context, id) {
 	}
 
 	function update(fresh) {
+		const told = JSON.stringify(fresh);
+		if (told === known)
+			return;
+		known = told;
 		client = fresh;
 		const text = label();
 		put(title, text);
@@ -198,5 +207,6 @@ function card(context, id) {
 		more15.disabled = more30.disabled = unlimited;
 	}
 
+	update(first);
 	return { box, update };
 }

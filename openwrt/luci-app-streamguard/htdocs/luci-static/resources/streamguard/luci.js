@@ -22,14 +22,6 @@ function call(method, params) {
 	});
 }
 
-function script(url) {
-	if (window.uPlot)
-		return Promise.resolve();
-	return new Promise(function(done, failed) {
-		document.head.append(E('script', { 'src': url, 'load': done, 'error': failed }));
-	});
-}
-
 function sheet(url) {
 	if (!document.querySelector('link[href="%s"]'.format(url)))
 		document.head.append(E('link', { 'rel': 'stylesheet', 'href': url }));
@@ -50,13 +42,11 @@ return baseclass.extend({
 	call: call,
 
 	load: function() {
-		sheet(L.resource('streamguard/vendor/uPlot.min.css'));
 		sheet(L.resource('streamguard/style.css'));
 		return Promise.all([
 			import(L.resource('streamguard/dashboard.js')),
 			import(L.resource('streamguard/i18n.js')),
-			L.resolveDefault(rpc.list('streamguard'), {}),
-			script(L.resource('streamguard/vendor/uPlot.iife.min.js'))
+			L.resolveDefault(rpc.list('streamguard'), {})
 		]);
 	},
 
