@@ -75,7 +75,8 @@ tree() {
 			! -name 'transport-http.js' ! -name 'icon.svg' ! -path './pages/settings.js') | while read -r file; do
 			put 644 "$root/files/www/$file" "$dir/www/luci-static/resources/streamguard/$file"
 		done
-		find "$dir" -type f -exec chmod 644 {} + ;;
+		find "$dir" -type f -exec chmod 644 {} +
+		find "$dir/usr/libexec" -type f -exec chmod 755 {} + ;;
 	esac
 	find "$dir" -type d -exec chmod 755 {} +
 }

@@ -42,6 +42,20 @@ export async function login(token) {
 	}
 }
 
+// Takes a source out of the detectors' sight; what it returns puts it back.
+async function exempt(settings, source) {
+	const put = async change => {
+		const { revision, sections } = await settings.load();
+		const section = sections.findIndex(one => one.type === 'detect');
+		const values = change((section < 0 ? {} : sections[section].options).exempt || []);
+		const set = { do: 'set', section: section < 0 ? sections.length : section, option: 'exempt', values };
+		await settings.save(revision, section < 0 ? [{ do: 'add', kind: 'detect', name: 'detect' }, set] : [set]);
+	};
+	const without = list => list.filter(one => one !== source);
+	await put(list => [...without(list), source]);
+	return () => put(without);
+}
+
 export async function httpTransport({ onLogin }) {
 	let session;
 	try {
@@ -54,6 +68,11 @@ export async function httpTransport({ onLogin }) {
 			onLogin();
 		throw error;
 	});
+	const settings = session.settings ? {
+		load: () => guarded(ask('settings')),
+		check: (revision, changes) => guarded(post('settings/check', { revision, changes })),
+		save: (revision, changes) => guarded(post('settings', { revision, changes })),
+	} : null;
 	return {
 		session,
 		// What `status` would answer, come along with the session: the first page need not ask.
@@ -71,12 +90,11 @@ export async function httpTransport({ onLogin }) {
 			return () => source.close();
 		},
 		download: (what, format, from, to) => ROOT + 'export/' + what + '.' + format + query({ from, to }),
-		recording: file => ROOT + 'recordings/' + encodeURIComponent(file),
-		settings: session.settings ? {
-			load: () => guarded(ask('settings')),
-			check: (revision, changes) => guarded(post('settings/check', { revision, changes })),
-			save: (revision, changes) => guarded(post('settings', { revision, changes })),
-		} : null,
+		recording: path => ROOT + 'recordings/' + encodeURIComponent(path.split('/').pop()),
+		// Below which address the other pages are; here they are parts of one.
+		page: () => '',
+		settings,
+		exempt: settings ? source => exempt(settings, source) : null,
 		logout: session.login === 'done' ? () => post('logout').then(onLogin) : null,
 	};
 }

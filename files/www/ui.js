@@ -146,6 +146,23 @@ export function table(caption, heads, rows, empty) {
 			h('thead', {}, h('tr', {}, head)), h('tbody', {}, body)));
 }
 
+// A link to a file or, where it has to be asked for, a button: `file` is an address, or {name, load()} for a Blob.
+export function save(file, text, failed) {
+	if (typeof file === 'string')
+		return h('a', { class: 'sg-button', download: true, href: file }, text);
+	return h('button', {
+		onclick: async () => {
+			try {
+				const href = URL.createObjectURL(await file.load());
+				h('a', { href, download: file.name }).click();
+				setTimeout(() => URL.revokeObjectURL(href), 60000);
+			} catch (error) {
+				failed(fill(_('That did not work: %s'), clean(error.message, 200)), null, 'bad');
+			}
+		},
+	}, text);
+}
+
 export function field(label, control, help) {
 	const id = control.id || 'sg-f' + field.next++;
 	control.id = id;

@@ -5,14 +5,14 @@ needs python3
 cd "$root" || exit 1
 
 for file in files/etc/init.d/* files/etc/streamguard/hooks.d/* files/etc/uci-defaults/* files/etc/hotplug.d/*/* \
-	files/usr/lib/streamguard/* files/usr/libexec/rpcd/* openwrt/scripts/*; do
+	files/usr/lib/streamguard/* files/usr/libexec/rpcd/* openwrt/scripts/* openwrt/luci-app-streamguard/root/usr/libexec/*; do
 	ok "$file parses in ash" busybox ash -n "$file"
 done
 if command -v shellcheck >/dev/null; then
 	# local is ash's; the rest are names that rc.common and callers give.
 	ok "shellcheck of what runs on the router" shellcheck -s dash -e SC3043,SC2034,SC1091,SC2154 \
 		files/etc/init.d/* files/etc/streamguard/hooks.d/* files/etc/uci-defaults/* \
-		files/usr/lib/streamguard/* files/usr/libexec/rpcd/* openwrt/scripts/*
+		files/usr/lib/streamguard/* files/usr/libexec/rpcd/* openwrt/scripts/* openwrt/luci-app-streamguard/root/usr/libexec/*
 	ok "shellcheck of what runs on the build host" shellcheck -x openwrt/*.sh .cargo/zig .cargo/*-cc
 fi
 for file in $(find files openwrt -name '*.json'); do

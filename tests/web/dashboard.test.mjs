@@ -82,10 +82,10 @@ test('history shows sessions, and its files say the same', async () => {
 		assert.match(download.suggestedFilename(), /^streamguard-[a-z]+-\d{4}-\d{2}-\d{2}-\d{4}-\d{2}-\d{2}\.(csv|json|ndjson)$/);
 		return readFileSync(await download.path(), 'utf8');
 	};
-	const rows = JSON.parse(await save('Sessions · JSON'));
+	const rows = JSON.parse(await save('Sessions · JSON')).sessions;
 	assert.ok(rows.length >= 1 && rows[0].services.length > 0 && rows[0].watch_s > 0, JSON.stringify(rows));
 	const csv = (await save('Sessions · CSV')).trimEnd().split('\r\n');
-	assert.equal(csv[0], 'start,end,client,name,watch_s,services,servers');
+	assert.equal(csv[0], 'start_s,end_s,client,name,watch_s,services,servers');
 	assert.ok(csv.length - 1 >= rows.length);
 	const lines = (await save('Minutes by day · NDJSON')).trimEnd().split('\n').map(line => JSON.parse(line));
 	assert.ok(lines.every(row => row.day === '2026-11-20' && row.used_s > 0));
@@ -192,6 +192,13 @@ test('hostile names are names, and an alert shows its evidence', async () => {
 		await page.locator('.sg-alert .sg-evidence dd').first().waitFor();
 		await page.locator('.sg-alert').getByRole('button', { name: 'Seen' }).first().click();
 		await page.locator('.sg-alert .sg-chip:has-text("seen")').first().waitFor();
+		const spared = () => page.evaluate(async () => (await (await fetch('api/v1/settings')).json()).sections.filter(one => one.type === 'detect').flatMap(one => one.options.exempt || []));
+		await page.locator('.sg-alert').getByRole('button', { name: 'Ignore this source' }).first().click();
+		const toast = page.locator('.sg-toast', { hasText: 'raises no more alerts' });
+		await toast.waitFor();
+		assert.deepEqual(await spared(), ['192.168.7.20']);
+		await toast.getByRole('button', { name: 'Undo' }).click();
+		await until(page, async () => !(await (await fetch('api/v1/settings')).json()).sections.some(one => one.type === 'detect' && (one.options.exempt || []).length));
 		assert.deepEqual(sins, []);
 	} finally {
 		await context.close();

@@ -1,165 +1,146 @@
-// The LuCI app's views in a page that stands in for LuCI: its public JavaScript API as far as the views use it, with
-// ubus answered by a replayed household. A real LuCI is tried elsewhere; this finds what breaks before that.
+// The LuCI app on a router: its views over ubus, and what a login may do with them. A stand-in for LuCI is always
+// there; with LUCI_ROOT=/path/to/a/router's/www, every test runs in that LuCI too.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { after, before, test } from 'node:test';
-import { browser as launch, house, ROOT } from './house.mjs';
+import { browser as launch, house } from './house.mjs';
+import { router } from './luci.mjs';
+import { DENIED, OK, rights, rpcd } from './rpcd.mjs';
 
-const RESOURCES = [join(ROOT, 'openwrt/luci-app-streamguard/htdocs/luci-static/resources'), null];
-const STUB = `
-const E = (tag, attributes, children) => {
-	const element = document.createElement(tag);
-	for (const [name, value] of Object.entries(attributes || {}))
-		typeof value === 'function' ? element.addEventListener(name, value) : element.setAttribute(name, value);
-	element.append(...[children || []].flat());
-	return element;
-};
-String.prototype.format = function(...args) { let index = 0; return this.replace(/%[sd]/g, () => args[index++]); };
-const _ = text => window.TRANSLATED[text] || text;
-window.TRANSLATED = { 'Pause': 'Anhalten' };
-const ask = body => fetch('/ubus', { method: 'POST', body: JSON.stringify(body) }).then(answer => answer.json());
-const form = { asked: [] };
-for (const kind of ['Flag', 'Value', 'ListValue', 'DynamicList', 'TypedSection', 'NamedSection'])
-	form[kind] = kind;
-form.Map = class {
-	constructor(config, title) { this.box = E('div', { class: 'cbi-map' }, [E('h2', {}, title)]); }
-	section(kind, ...names) {
-		const box = E('div', {}, [E('h3', {}, names.at(-1))]);
-		this.box.append(box);
-		return { option: (kind, name, label) => {
-			const option = { values: [], value(key) { this.values.push(key); } };
-			form.asked.push({ section: names[0], kind, name, option });
-			box.append(E('label', {}, label));
-			return option;
-		} };
-	}
-	render() { return Promise.resolve(this.box); }
-};
-const extend = object => object;
-const modules = {
-	baseclass: { extend }, view: { extend }, form,
-	rpc: {
-		declare: spec => (...values) => ask({ method: spec.method, params: Object.fromEntries(spec.params.map((name, index) => [name, values[index]])) }),
-		list: () => ask({ method: 'list' }).then(methods => ({ streamguard: methods })),
-	},
-	uci: { load: () => Promise.resolve(), sections: (config, type, each) => [{ '.name': 'kids', name: 'Kids' }].forEach(each) },
-	network: { getHostHints: () => Promise.resolve({ getMACHints: () => [['02:00:00:00:00:01', 'tablet']] }) },
-};
-const L = {
-	resource: path => '/luci-static/resources/' + path,
-	resolveDefault: (promise, value) => Promise.resolve(promise).catch(() => value),
-	hasViewPermission: () => !location.search.includes('readonly'),
-};
-async function require_(name) {
-	if (modules[name])
-		return modules[name];
-	const source = await (await fetch(L.resource(name.replaceAll('.', '/') + '.js'))).text();
-	const needs = [...source.matchAll(/^'require ([\\w.]+)(?: as (\\w+))?';$/gm)];
-	const given = await Promise.all(needs.map(need => require_(need[1])));
-	const names = needs.map(need => need[2] || need[1]);
-	return modules[name] = eval('(function(L, E, _, ' + names.join(', ') + ') { ' + source + '\\n})')(L, E, _, ...given);
-}
-window.form = form;
-const page = location.pathname.split('/').pop();
-require_('view.streamguard.' + page).then(async view => {
-	document.getElementById('view').append(await view.render(await view.load()));
-	document.body.dataset.ready = 'yes';
-});
-`;
-const PAGE = '<!doctype html><html lang="en"><head><title>LuCI</title><meta name="viewport" content="width=device-width"></head><body style="background:#fff"><main id="maincontent"><div id="view"></div></main><script src="/stub.js"></script></body></html>';
+const APP = 'luci-app-streamguard';
+const SESSIONS = { full: rights({ [APP]: ['read', 'write'] }), viewer: rights({ [APP]: ['read'] }), control: rights({ 'streamguard-view': ['read'], 'streamguard-control': ['write'] }) };
+const EXPORT = '/usr/libexec/streamguard-export';
+const HOMES = [['the stand-in', undefined], ...process.env.LUCI_ROOT ? [['LuCI itself', process.env.LUCI_ROOT]] : []];
 
-let chrome, demo, server, url;
-
-function file(path) {
-	const name = path.replace('/luci-static/resources/', '');
-	const app = join(RESOURCES[0], name);
-	return existsSync(app) ? app : join(ROOT, 'files/www', name.replace(/^streamguard\//, ''));
-}
-
-async function ubus({ method, params }) {
-	if (method === 'list')
-		return Object.fromEntries((await (await fetch(demo.url + 'api/v1/session')).json()).methods.map(name => [name, {}]));
-	const reading = await fetch(`${demo.url}api/v1/${method}?${new URLSearchParams(params)}`);
-	const answer = reading.status !== 405 ? reading : await fetch(`${demo.url}api/v1/${method}`, {
-		method: 'POST', body: JSON.stringify(params), headers: { 'X-Streamguard': '1', 'Content-Type': 'application/json' },
-	});
-	const body = await answer.json();
-	return body.error ? { error: body.error.message } : body;
-}
-
+let chrome, demo, daemon, document_;
+const routers = new Map();
 before(async () => {
 	[chrome, demo] = await Promise.all([launch(), house({ speed: 12 })]);
-	server = createServer(async (request, response) => {
-		const path = new URL(request.url, 'http://x').pathname;
-		const send = (kind, body) => response.writeHead(200, { 'Content-Type': kind }).end(body);
-		if (path === '/ubus') {
-			const parts = [];
-			for await (const part of request)
-				parts.push(part);
-			send('application/json', JSON.stringify(await ubus(JSON.parse(Buffer.concat(parts)))));
-		} else if (path === '/stub.js') {
-			send('text/javascript', STUB);
-		} else if (path.startsWith('/luci-static/')) {
-			send(path.endsWith('.css') ? 'text/css' : 'text/javascript', readFileSync(file(path)));
-		} else {
-			send('text/html', PAGE);
-		}
-	});
-	await new Promise(ready => server.listen(0, '127.0.0.1', ready));
-	url = `http://127.0.0.1:${server.address().port}/luci/`;
+	const doctor = await (await fetch(demo.url + 'api/v1/doctor')).json();
+	document_ = await (await fetch(demo.url + 'api/v1/openapi.json')).json();
+	daemon = rpcd({ directory: dirname(doctor.storage.database), sessions: SESSIONS, uci: { streamguard: {
+		main: { '.name': 'main', '.type': 'streamguard', quota: '30' }, kids: { '.name': 'kids', '.type': 'profile', name: 'Kids' },
+		detect: { '.name': 'detect', '.type': 'detect', exempt: ['192.168.1.9'] },
+	} } });
+	for (const [home, root] of HOMES)
+		routers.set(home, await router(daemon, root));
 });
 after(async () => {
 	await Promise.allSettled([chrome && chrome.close(), demo && demo.stop()]);
-	server.close();
+	routers.forEach(one => one.stop());
+	daemon.stop();
 });
 
-async function visit(name, query = '') {
-	const context = await chrome.newContext({ viewport: { width: 900, height: 800 } });
+async function visit(home, view, session = 'full') {
+	const context = await chrome.newContext({ viewport: { width: 900, height: 800 }, acceptDownloads: true });
 	const page = await context.newPage();
 	const sins = [];
-	page.on('console', message => message.type() === 'error' && !/favicon/.test(message.location().url) && sins.push(message.text()));
+	page.on('console', message => message.type() === 'error' && sins.push(message.text()));
 	page.on('pageerror', error => sins.push(String(error)));
-	await page.goto(url + name + query);
-	await page.locator('body[data-ready]').waitFor({ timeout: 15000 });
+	await page.goto(`${routers.get(home).url}${view}?${session}`);
+	await page.locator('.sg-main, .cbi-map').first().waitFor({ timeout: 15000 });
 	return { page, context, sins };
 }
 
-test('every view loads, asks ubus and shows what it says', async () => {
-	for (const [name, wanted] of [['now', '.sg-card'], ['history', '.sg-panel h3'], ['traffic', '.sg-panel canvas'],
-		['alerts', '.sg-alerts li'], ['packets', '.sg-panel td']]) {
-		const { page, context, sins } = await visit(name);
-		await page.locator(wanted).first().waitFor();
-		assert.equal(await page.locator('.sg-nav').count(), 0, 'LuCI has its own menu');
-		assert.deepEqual(sins, [], name);
-		await context.close();
+// The methods of the table, by what they do.
+const methods = verb => Object.entries(document_.paths).filter(([path, one]) => one[verb] && !one[verb].deprecated && path.startsWith('/api/v1/')
+	&& daemon.signatures[path.slice('/api/v1/'.length)]).map(([path]) => path.slice('/api/v1/'.length)).sort();
+
+test('the access lists name every method of the table, and nothing else', () => {
+	const reading = methods('get'), writing = methods('post');
+	assert.deepEqual([...reading, ...writing].sort(), Object.keys(daemon.signatures).sort());
+	assert.deepEqual([...SESSIONS.viewer.ubus.streamguard].sort(), reading);
+	assert.deepEqual([...SESSIONS.full.ubus.streamguard].sort(), [...reading, ...writing].sort());
+	assert.deepEqual([...SESSIONS.control.ubus.streamguard].sort(), [...reading, ...writing].sort());
+});
+
+test('a login that may only read is refused every act, and the household stays as it was', async () => {
+	const params = { who: 'Television', minutes: 15, alert: 1, interface: 'lo' };
+	const quotas = async () => (await daemon.call('viewer', 'streamguard', 'status', {}))[1].clients.map(one => [one.client, one.quota_s, one.granted_min]);
+	const before = await quotas();
+	for (const method of methods('post')) {
+		const wanted = Object.fromEntries(Object.keys(daemon.signatures[method]).filter(name => params[name]).map(name => [name, params[name]]));
+		assert.deepEqual(await daemon.call('viewer', 'streamguard', method, wanted), [DENIED], method);
 	}
+	assert.deepEqual(await daemon.call('viewer', 'uci', 'set', { config: 'streamguard', section: 'main', values: { quota: '999' } }), [DENIED]);
+	assert.deepEqual(await daemon.call('nobody', 'streamguard', 'status', {}), [DENIED]);
+	assert.deepEqual(await quotas(), before);
+	const [status, answer] = await daemon.call('full', 'streamguard', 'grant', { who: 'Television', minutes: 15 });
+	assert.equal(status, OK);
+	assert.equal(answer.client.granted_min, 15);
+	await daemon.call('full', 'streamguard', 'revoke', { who: 'Television' });
 });
 
-test('texts go through LuCI’s translator, and acts through ubus', async () => {
-	const { page, context, sins } = await visit('now');
-	const card = page.locator('.sg-card', { has: page.locator('.sg-name:text-is("Television")') });
-	await card.getByText('Anhalten', { exact: true }).click();
-	await card.locator('.sg-chip:has-text("Paused")').waitFor();
-	await page.locator('.sg-toast button:text-is("Undo")').click();
-	assert.deepEqual(sins, []);
+test('what a login can save is what it may read, and nothing is written by saving', async () => {
+	assert.match(String(await daemon.exec('viewer', `${EXPORT} usage csv 2026-11-01 2026-12-01`)), /^day,client,/);
+	for (const args of ['usage csv 2026-11-01 2026-12-01 -o /tmp/streamguard-test', 'usage csv -o /tmp/streamguard-test', 'pcap csv 2026-11-01 2026-12-01',
+		'usage exe 2026-11-01 2026-12-01', 'usage csv --help 2', 'usage csv', 'usage csv 1 --to', 'usage csv $(id) 2'])
+		assert.equal(await daemon.exec('viewer', `${EXPORT} ${args}`), null, args);
+	assert.equal(await daemon.exec('viewer', '/usr/sbin/streamguard export usage'), null);
+	assert.equal(daemon.download('viewer', '/etc/shadow'), null);
+	assert.equal(daemon.download('viewer', '/tmp/streamguard/packets-1.pcapng'), null);
+});
+
+for (const [home] of HOMES) {
+	test(`${home}: every view loads, asks ubus and shows what it says`, async () => {
+		for (const [name, wanted] of [['now', '.sg-card'], ['history', '.sg-panel h3'], ['traffic', '.sg-panel canvas'],
+			['alerts', '.sg-alerts li'], ['packets', '.sg-panel td']]) {
+			const { page, context, sins } = await visit(home, name);
+			await page.locator(wanted).first().waitFor();
+			assert.equal(await page.locator('.sg-nav').count(), 0, 'LuCI has its own menu');
+			assert.deepEqual(sins, [], name);
+			await context.close();
+		}
+	});
+
+	test(`${home}: acts go through ubus and can be taken back`, async () => {
+		const { page, context, sins } = await visit(home, 'now');
+		const card = page.locator('.sg-card', { has: page.locator('.sg-name:text-is("Television")') });
+		await card.getByRole('button', { name: 'Pause Television' }).click();
+		await card.locator('.sg-chip:has-text("Paused")').waitFor();
+		await page.locator('.sg-toast button:text-is("Undo")').click();
+		await page.waitForFunction(() => ![...document.querySelectorAll('.sg-chip')].some(chip => chip.textContent.startsWith('Paused')));
+		assert.deepEqual(sins, []);
+		await context.close();
+	});
+
+	test(`${home}: a session that may only read has nothing to press`, async () => {
+		const { page, context } = await visit(home, 'now', 'viewer');
+		await page.locator('.sg-card').first().waitFor();
+		assert.equal(await page.locator('.sg-card button').count(), 0);
+		await context.close();
+	});
+
+	test(`${home}: history is saved as files`, async () => {
+		const { page, context, sins } = await visit(home, 'history', 'viewer');
+		const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Sessions · CSV' }).click()]);
+		assert.match(download.suggestedFilename(), /^streamguard-sessions-.*\.csv$/);
+		assert.match(readFileSync(await download.path(), 'utf8'), /^start_s,end_s,client,/);
+		assert.deepEqual(sins, []);
+		await context.close();
+	});
+
+	test(`${home}: the settings are a form with every option of the schema`, async () => {
+		const { page, context, sins } = await visit(home, 'settings');
+		for (const label of ['Minutes of video a day', 'A day begins at', 'Sensitivity', 'Port scans'])
+			await page.getByText(label, { exact: true }).first().waitFor();
+		assert.deepEqual(sins, []);
+		await context.close();
+	});
+}
+
+test('texts go through LuCI’s translator', async () => {
+	const { page, context } = await visit('the stand-in', 'now');
+	await page.locator('.sg-card').getByText('Anhalten', { exact: true }).first().waitFor();
 	await context.close();
 });
 
-test('a session that may only read has nothing to press', async () => {
-	const { page, context } = await visit('now', '?readonly');
-	await page.locator('.sg-card').first().waitFor();
-	assert.equal(await page.locator('.sg-card button').count(), 0);
-	await context.close();
-});
-
-test('the settings are a form.Map with every option of the schema', async () => {
-	const { page, context, sins } = await visit('settings');
+test('the settings have an input for each option', async () => {
+	const { page, context } = await visit('the stand-in', 'settings');
 	const asked = await page.evaluate(() => globalThis.form.asked.map(one => [one.section, one.kind, one.name, one.option.values.length]));
 	assert.ok(asked.length > 50);
 	assert.ok(asked.some(([section, kind, name]) => section === 'main' && kind === 'Value' && name === 'quota'));
 	assert.ok(asked.some(([section, kind, name, values]) => section === 'client' && kind === 'DynamicList' && name === 'mac' && values === 1));
-	assert.deepEqual(sins, []);
 	await context.close();
 });

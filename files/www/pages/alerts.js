@@ -1,6 +1,6 @@
 // Alerts: what looked like an attack, with the numbers it rests on.
 import { _, fill } from '../i18n.js';
-import { bytes, clean, field, h, name, select, when } from '../ui.js';
+import { bytes, clean, field, h, name, save, select, when } from '../ui.js';
 
 const SEVERITIES = ['low', 'medium', 'high', 'critical'];
 const WEEK_S = 7 * 86400;
@@ -16,10 +16,8 @@ export function alertsPage(context, main) {
 		field(_('State'), select([['all', _('all')], ['open', _('going on')], ['new', _('not seen yet')]], view.state, value => { view.state = value; draw(); })),
 		field(_('Period'), select([['1', _('Day')], ['7', _('Week')], ['31', _('Month')]], view.days, value => { view.days = value; load(); })),
 		field(_('Find'), search)), list);
-	if (context.transport.download)
-		main.append(h('div', { class: 'sg-links' }, ['csv', 'json'].map(format => h('a', {
-			class: 'sg-button', download: true, href: context.transport.download('alerts', format, ...bounds()),
-		}, _('Alerts') + ' · ' + format.toUpperCase()))));
+	const links = h('div', { class: 'sg-links' });
+	main.append(links);
 	let alerts = [], open = new Set(), polls = 0;
 
 	function bounds() {
@@ -29,6 +27,9 @@ export function alertsPage(context, main) {
 
 	async function load() {
 		const [from, to] = bounds();
+		if (context.transport.download)
+			links.replaceChildren(...['csv', 'json', 'ndjson'].map(format =>
+				save(context.transport.download('alerts', format, from, to), _('Alerts') + ' · ' + format.toUpperCase(), context.toast)));
 		try {
 			alerts = (await context.transport.read('alerts', { from, to })).alerts;
 			draw();
@@ -81,7 +82,7 @@ export function alertsPage(context, main) {
 			items.push(h('button', { 'data-key': 'r' + alert.id, onclick: () => acknowledge(alert, 1) }, _('Settled')));
 		}
 		if (context.can('packets'))
-			items.push(h('a', { class: 'sg-button', href: '#packets?' + encodeURIComponent(alert.source) }, _('Packets')));
+			items.push(h('a', { class: 'sg-button', href: context.transport.page('packets') + '#packets?' + encodeURIComponent(alert.source) }, _('Packets')));
 		if (context.transport.exempt)
 			items.push(h('button', { 'data-key': 'e' + alert.id, onclick: () => exempt(alert) }, _('Ignore this source')));
 		return h('div', { class: 'sg-buttons' }, items);

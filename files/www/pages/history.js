@@ -1,6 +1,6 @@
 // History: how much was watched when, by whom, of what; and the same as files.
 import { _, fill } from '../i18n.js';
-import { clean, clock, dayOf, field, h, minutes, name, select, table, when } from '../ui.js';
+import { clean, clock, dayOf, field, h, minutes, name, save, select, table, when } from '../ui.js';
 import { chart } from '../chart.js';
 
 const DAY_MS = 86400000;
@@ -165,9 +165,7 @@ export function historyPage(context, main) {
 		const links = [];
 		for (const [what, text] of [['usage', _('Minutes by day')], ['sessions', _('Sessions')], ['traffic', _('Traffic')]]) {
 			for (const format of ['csv', 'json', 'ndjson']) {
-				links.push(h('a', {
-					class: 'sg-button', download: true, href: context.transport.download(what, format, dayOf(from), dayOf(to)),
-				}, text + ' · ' + format.toUpperCase()));
+				links.push(save(context.transport.download(what, format, dayOf(from), dayOf(to)), text + ' · ' + format.toUpperCase(), context.toast));
 			}
 		}
 		return h('section', { class: 'sg-panel' }, h('h3', {}, _('Save this period')), h('div', { class: 'sg-links' }, links));

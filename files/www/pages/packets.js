@@ -1,6 +1,6 @@
 // Packets: headers of the last few, and an extra capture to a file.
 import { _, fill } from '../i18n.js';
-import { clean, field, h, name, table } from '../ui.js';
+import { clean, field, h, name, save, table } from '../ui.js';
 
 const SHOWN = 100;
 
@@ -45,11 +45,11 @@ export function packetsPage(context, main) {
 		content.scrollLeft = left;
 	}
 
-	// A file lies on the service's machine; the gateway hands it out by its last name.
+	// A file lies on the service's machine.
 	function tellFile(answer) {
-		const file = String(answer.file || '').split('/').pop();
+		const file = String(answer.file || '');
 		const link = context.transport.recording && file
-			? h('a', { class: 'sg-button', download: true, href: context.transport.recording(file) }, fill(_('Download %s'), file)) : null;
+			? save(context.transport.recording(file), fill(_('Download %s'), file.split('/').pop()), context.toast) : null;
 		files.replaceChildren(h('p', {}, fill(_('Written to %s'), clean(answer.file, 200))), link || '');
 	}
 

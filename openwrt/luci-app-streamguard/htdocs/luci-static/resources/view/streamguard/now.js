@@ -1,17 +1,4 @@
 'use strict';
-'require view';
 'require streamguard.luci as app';
 
-return view.extend({
-	load: function() {
-		return app.load();
-	},
-
-	render: function(loaded) {
-		return app.show(loaded, 'now');
-	},
-
-	handleSave: null,
-	handleSaveApply: null,
-	handleReset: null
-});
+return app.page('now');
