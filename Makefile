@@ -42,3 +42,4 @@ test: deps ## everything that must hold before a commit
 -include fuzz/fuzz.mk
 -include tests/attacks/attacks.mk
 -include tests/fleet/fleet.mk
+-include tests/household_kernel/live.mk

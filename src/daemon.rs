@@ -14,26 +14,24 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::config::{Config, Finding, Mode, OnStop};
+use crate::config::{Finding, Mode, OnStop};
 use crate::engine::house::{self, House, Metering, News};
 use crate::engine::{Model, ModelError, NamesFrom};
-use crate::lan::Vantage;
 use crate::methods::{self, news};
-use crate::net::{ClientId, Prefix};
+use crate::net::ClientId;
 use crate::os::clock::{Clock, Step, Trust};
 use crate::os::control::{ControlError, Desk, Refusal};
-use crate::os::files::read_bounded;
 use crate::os::links::{LinkMonitor, Links, News as LinkNews};
 use crate::os::netlink::NetlinkError;
 use crate::os::sys::{self, Interest, Signal, Signals};
 use crate::os::{facts, nft};
-use crate::quota::{self, Guard, What};
-use crate::ruleset::{Place, Shaping};
+use crate::quota::{self, What};
 use crate::time::{Duration, Moment, Now};
 use crate::watch::Session;
 use ears::{Backlog, Ears, Heard};
 use enforce::{Enforcer, chain};
 use keeper::Keeper;
+use settings::{load_config, load_model};
 
 mod alerts;
 mod ears;
@@ -41,7 +39,9 @@ mod enforce;
 mod exporter;
 mod host;
 mod keeper;
+mod place;
 mod recording;
+mod settings;
 
 /// Between two looks at the clock when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
@@ -190,6 +190,7 @@ impl Daemon {
             started: now.mono,
             next_tick: now.mono,
         };
+        daemon.restore_blackhole();
         daemon.set_exporter();
         daemon.set_mode();
         daemon.look_around();
@@ -255,56 +256,6 @@ impl Daemon {
         self.house.want_again();
     }
 
-    /// Learns the LAN's devices and what must never be blocked.
-    fn look_around(&mut self) {
-        let interfaces = self.ears.interfaces();
-        let (Ok(links), Ok(addresses)) = (self.links.links(), self.links.addresses()) else {
-            log::warn!("the kernel does not list its interfaces");
-            return;
-        };
-        let lan: Vec<_> = links.iter().filter(|link| interfaces.contains(&link.name)).collect();
-        let own_macs: Vec<_> = lan.iter().filter_map(|link| link.mac).collect();
-        let in_lan = |index: u32| lan.iter().any(|link| link.index == index);
-        let mut hosts: Vec<_> = addresses.iter().map(|address| address.addr).collect();
-        let resolvers = facts::resolvers();
-        hosts.extend(&resolvers);
-        let networks: Vec<Prefix> = addresses
-            .iter()
-            .filter(|address| in_lan(address.index))
-            .map(|address| Prefix::new(address.addr, address.prefix_len))
-            .collect();
-        // The router's own forwarder answers with what the configured resolvers said.
-        let trusted = addresses
-            .iter()
-            .filter(|address| in_lan(address.index))
-            .map(|address| address.addr)
-            .chain(resolvers);
-        let vantage = match self.options.config {
-            Some(_) => Vantage::Router(own_macs),
-            // A PC that only looks is no router: whoever has a private address is a client.
-            None => Vantage::Guess,
-        };
-        let devices: Vec<_> = lan.iter().map(|link| (link.index, link.name.clone())).collect();
-        let ports: Vec<_> =
-            links.iter().filter(|link| link.master.is_some_and(in_lan)).map(|link| &link.name).collect();
-        let mut shaping = Shaping::Absent;
-        if let Some(enforcer) = &mut self.enforcer {
-            // An offloaded flow passes a bridge's shaper only where it enters by the bridge itself.
-            let past = |table: &nft::Flowtable| {
-                table.kind == nft::OffloadKind::Hardware
-                    || table.devices.iter().any(|name| ports.contains(&name))
-            };
-            if !enforcer.flowtables().iter().any(past) {
-                shaping = Shaping::Usable;
-            }
-            let own = addresses.iter().map(|address| Prefix::new(address.addr, u8::MAX)).collect();
-            enforcer.set_lan(devices, own, shaping);
-        }
-        let place = Place { interfaces, dns_port: None, shaping };
-        self.house.set_place(place, vantage, Guard::new(&hosts, &networks));
-        self.house.trust(&trusted.collect::<Vec<_>>());
-    }
-
     /// Waits for something, then does all of it.
     fn turn(&mut self) -> Result<Course, DaemonError> {
         let now = self.clock.moment();
@@ -365,6 +316,7 @@ impl Daemon {
         if self.enforcer.as_ref().is_some_and(|enforcer| *enforcer.health() != enforce::Health::InForce) {
             self.house.want_again();
         }
+        self.blackhole();
         self.house.take_minutes().for_each(|minute| self.keeper.minute(minute));
         self.export(now);
         if self.keeper.is_due(now.mono) {
@@ -462,43 +414,6 @@ impl Daemon {
         Course::On
     }
 
-    /// Reads the configuration again; usage, sessions and capture go on.
-    fn read_config(&mut self, now: Now) {
-        let (config, findings) = load_config(self.options.config.as_deref(), Some(self.house.config()));
-        for finding in &findings {
-            log::warn!("config: {finding}");
-        }
-        self.findings = findings;
-        let capture_changed = config.capture != self.house.config().capture;
-        let interfaces_changed = self.options.interfaces.is_empty()
-            && config.main.interfaces != self.house.config().main.interfaces;
-        if capture_changed || interfaces_changed {
-            let interfaces = if self.options.interfaces.is_empty() {
-                &config.main.interfaces
-            } else {
-                &self.options.interfaces
-            };
-            self.ears = Ears::new(interfaces, &config.capture);
-        }
-        crate::os::log::set_level(config.main.log_level);
-        if config.main.model != self.house.config().main.model {
-            (self.model, self.model_trouble) = load_model(config.main.model.as_deref());
-        }
-        self.house.set_judgement(config.main.sensitivity, Arc::clone(&self.model));
-        let ipfix_changed = config.ipfix != self.house.config().ipfix;
-        self.house.set_zone(facts::zone());
-        self.house.set_config(config);
-        self.keeper.set_limits(&self.house.config().main, self.house.calendar());
-        if ipfix_changed {
-            self.set_exporter();
-        }
-        self.set_mode();
-        self.look_around();
-        self.house.tick(now);
-        self.tell_shortfalls();
-        log::info!("configuration read again, {} findings", self.findings.len());
-    }
-
     /// Puts the wanted firewall in force if it changed.
     fn enforce(&mut self) {
         let now = self.clock.now();
@@ -519,7 +434,11 @@ impl Daemon {
                 addresses.dedup();
                 addresses
             };
-            enforcer.enforce(&compiled.ruleset, addresses);
+            let enforced = enforcer.enforce(&compiled.ruleset, addresses);
+            if enforced.is_some_and(|enforced| enforced.added > 0) {
+                // What the kernel was told a successor must know, or it would take it back.
+                self.keeper.keep_blocks(&self.house.blocks().snapshot());
+            }
             self.house.set_shaping(enforcer.shaping());
         }
         let kills = self.house.take_kills();
@@ -562,34 +481,5 @@ fn become_user(run_dir: &Path) {
         Ok(facts::Became::Already | facts::Became::User) => {}
         Ok(facts::Became::Root) => log::warn!("there is no user {GROUP}: running as root"),
         Err(error) => log::error!("cannot become user {GROUP}: {error}"),
-    }
-}
-
-/// The configured model, or the embedded one and why the other is refused.
-fn load_model(path: Option<&str>) -> (Arc<Model>, Option<String>) {
-    let Some(path) = path else { return (Arc::new(Model::embedded()), None) };
-    let read = read_bounded(Path::new(path), crate::classify::MAX_ARTIFACT_BYTES + 1);
-    let model = read
-        .map_err(|error| error.to_string())
-        .and_then(|bytes| Model::from_bytes(&bytes).map_err(|error| chain(&error)));
-    match model {
-        Ok(model) => (Arc::new(model), None),
-        Err(reason) => {
-            let reason = format!("{path}: {reason}");
-            log::error!("the embedded model stays in force: {reason}");
-            (Arc::new(Model::embedded()), Some(reason))
-        }
-    }
-}
-
-/// The configuration of a file, or the defaults. A file that cannot be read keeps what is in force.
-fn load_config(path: Option<&Path>, in_force: Option<&Config>) -> (Config, Vec<Finding>) {
-    let Some(path) = path else { return (in_force.cloned().unwrap_or_default(), Vec::new()) };
-    match facts::read_text(path) {
-        Ok(text) => Config::load(&text, in_force),
-        Err(error) => {
-            log::error!("{}: {error}: what is in force stays in force", path.display());
-            (in_force.cloned().unwrap_or_default(), Vec::new())
-        }
     }
 }

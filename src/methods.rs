@@ -58,8 +58,8 @@ pub trait Host {
     /// # Errors
     /// If there is none to read.
     fn reload(&mut self, now: Now) -> Result<(), Failure>;
-    /// A person has changed something: it is to be kept soon.
-    fn acted(&mut self);
+    /// A person has changed something: once it is answered, it is kept.
+    fn acted(&mut self, now: Now);
     /// Keeps an alert as it stands.
     fn keep_alert(&mut self, row: AlertRow);
     /// Why the configured model is not in force, if so.

@@ -63,8 +63,10 @@ impl Host for Daemon {
         Ok(())
     }
 
-    fn acted(&mut self) {
+    fn acted(&mut self, now: Now) {
         self.keeper.hurry();
+        // What is answered is kept: a crash in the next second must not undo it.
+        self.keep(now);
     }
 
     fn keep_alert(&mut self, row: AlertRow) {

@@ -13,12 +13,9 @@ use crate::engine::{Engine, Model, NamesFrom, Output, Settings, Verdict as Count
 use crate::flow::meter::Meter;
 use crate::history::{AlertRow, Calendar, Incidents, Minute, Minutes, epoch_s};
 use crate::lan::{ClientIdx, Identify, Placement, Vantage};
-use crate::names::{Event as NameEvent, Pair, Source};
+use crate::names::{Event as NameEvent, Pair};
 use crate::net::{Addr, ClientId, FiveTuple};
-use crate::quota::{
-    self, Action, BlockState, Blocklist, Event, Guard, Ledger, Naming, Recovery, Refused, State, VideoServer,
-    Who,
-};
+use crate::quota::{self, Action, BlockState, Blocklist, Event, Guard, Ledger, Recovery, State, VideoServer};
 use crate::ruleset::{Compiled, Place, Shaping, compile};
 use crate::time::{Duration, Moment, Now, Zone};
 use crate::units::Bytes;
@@ -26,11 +23,14 @@ use crate::watch::Session;
 use crate::window::{WINDOW_LEN, window_start};
 
 mod alerts;
+mod names;
 mod packets;
+mod people;
 mod traffic;
 mod windows;
 
 pub use packets::Packets;
+pub use people::Act;
 pub use windows::{MAX_WINDOWS, PastWindow, PastWindows};
 
 /// Recent sessions and events kept for those who ask; the oldest goes.
@@ -102,6 +102,7 @@ pub struct House {
     /// The clocks when they were last looked at.
     latest: Now,
     news: VecDeque<News>,
+    blackhole: names::Domains,
     wanted: Wanted,
     windows: u64,
     streaming: u64,
@@ -132,6 +133,7 @@ impl House {
             past_windows: PastWindows::default(),
             latest: Now { mono: Moment::ZERO, wall: None },
             news: VecDeque::new(),
+            blackhole: names::Domains::default(),
             wanted: Wanted::Changed,
             windows: 0,
             streaming: 0,
@@ -184,6 +186,14 @@ impl House {
         }
     }
 
+    /// Takes over where the resolver for restricted clients listens, if it does.
+    pub fn set_resolver(&mut self, dns_port: Option<u16>) {
+        if self.place.dns_port != dns_port {
+            self.place.dns_port = dns_port;
+            self.wanted = Wanted::Changed;
+        }
+    }
+
     /// Whose DNS answers are believed.
     pub fn trust(&mut self, resolvers: &[Addr]) {
         self.engine.trust(resolvers);
@@ -214,43 +224,6 @@ impl House {
             self.learn(&names, frame.at);
         }
         self.settle();
-    }
-
-    fn learn(&mut self, events: &[NameEvent], at: Moment) {
-        for event in events {
-            self.named(event, at);
-        }
-    }
-
-    /// A whole frame that may carry a name.
-    pub fn name_frame(&mut self, frame: &Frame<'_>) {
-        let events: Vec<NameEvent> = self.engine.handle_names(frame).to_vec();
-        self.learn(&events, frame.at);
-    }
-
-    fn named(&mut self, event: &NameEvent, at: Moment) {
-        let names = self.engine.names().names();
-        let (client, addr, id, naming) = match event {
-            NameEvent::Answered(answered) if answered.source == Source::Resolver => {
-                let ttl = Duration::from_secs(answered.ttl_s.into());
-                (answered.client, answered.addr, answered.name, Naming::Answer { ttl })
-            }
-            NameEvent::Spoken(spoken) => {
-                let pair = Pair { client: spoken.client, addr: spoken.flow.resp.addr };
-                let mut answers = names.answers(pair, at);
-                let proven = answers.any(|known| known.source == Source::Resolver && known.id == spoken.name);
-                let naming = if proven { Naming::Proven } else { Naming::Claimed };
-                (spoken.client, pair.addr, spoken.name, naming)
-            }
-            NameEvent::Answered(_) | NameEvent::Dns(_) | NameEvent::Device(_) | NameEvent::Dhcp { .. } => {
-                return;
-            }
-        };
-        let Some(service) = names.service(id).map(|service| service.label.to_owned()) else { return };
-        self.blocks.named(client, at, (addr, &service, naming), self.ledger.settings());
-        if self.ledger.standing(client).restricts_video() {
-            self.wanted = Wanted::Changed;
-        }
     }
 
     /// Time passed.
@@ -359,10 +332,11 @@ impl House {
         let video: Vec<VideoServer<'_>> = servers
             .iter()
             .filter(|(_, bytes)| bytes * VIDEO_SHARE >= all_bytes)
-            .filter_map(|&(addr, bytes)| {
-                let flow = self.busiest_flow(window.client, addr)?;
-                let service = names.lookup(Pair { client, addr }, at).map(|known| known.service.label);
-                Some(VideoServer { addr, bytes: Bytes(bytes), service, flow })
+            .map(|&(addr, bytes)| VideoServer {
+                addr,
+                bytes: Bytes(bytes),
+                service: names.lookup(Pair { client, addr }, at).map(|known| known.service.label),
+                flow: self.busiest_flow(window.client, addr),
             })
             .collect();
         self.blocks.video(client, at, &video, self.ledger.settings());
@@ -373,7 +347,9 @@ impl House {
 
     /// The flow that carried most between a client and a server.
     fn busiest_flow(&self, client: ClientIdx, server: Addr) -> Option<FiveTuple> {
-        let owned = |addr: Addr| self.engine.lan().clients().owner_of(addr) == Some(client);
+        // Not the first owner of an address: a device that changed its MAC kept its address, and is another client.
+        let known = self.engine.lan().clients().known(client)?;
+        let owned = |addr: Addr| known.latest_address() == addr || known.addresses.contains(&addr);
         let flows = self.engine.flows().iter().map(|(_, flow)| flow);
         let between = flows.filter(|flow| {
             let (orig, resp) = (flow.tuple.orig.addr, flow.tuple.resp.addr);
@@ -408,72 +384,6 @@ impl House {
     /// What happened since the last call.
     pub fn take_news(&mut self) -> Vec<News> {
         self.news.drain(..).collect()
-    }
-
-    /// Does what a parent asks, and judges at once.
-    ///
-    /// # Errors
-    /// If nobody such is known or it may not be.
-    pub fn act(&mut self, act: Act, who: &Who, now: Now) -> Result<(), Refused> {
-        let done = match act {
-            Act::Grant { minutes } => self.ledger.grant(who, minutes, now.mono),
-            Act::Revoke => self.ledger.revoke(who, now.mono),
-            Act::Pause { minutes } => self.ledger.pause(who, minutes, now.mono),
-            Act::Resume => self.ledger.resume(who, now.mono),
-            Act::Reset => self.ledger.reset(who, now.mono),
-        };
-        self.judge(now);
-        self.wanted = Wanted::Changed;
-        done
-    }
-
-    /// Whom a parent means: a device by name, MAC or address, a profile, or `all`.
-    pub fn who(&self, text: &str) -> Option<Who> {
-        if text == "all" {
-            return Some(Who::All);
-        }
-        let settings = self.ledger.settings();
-        let same = |name: &str| name.eq_ignore_ascii_case(text);
-        if let Some(profile) = settings.profiles.iter().find(|p| same(&p.id) || same(&p.name)) {
-            return Some(Who::Profile(profile.id.clone()));
-        }
-        let clients = self.engine.lan().clients();
-        if let Ok(id) = text.parse::<ClientId>() {
-            let owner = match id {
-                ClientId::Addr(addr) => clients.owner_of(addr).and_then(|index| self.client_id(index)),
-                ClientId::Mac(_) => None,
-            };
-            return Some(Who::Client(owner.unwrap_or(id)));
-        }
-        let known = self.ledger.usages().into_iter().map(|usage| usage.client);
-        let mut known = known.filter(|client| same(&self.name_of(*client).unwrap_or_default()));
-        known.next().map(Who::Client)
-    }
-
-    /// What a client is called: in the configuration, else by itself.
-    pub fn name_of(&self, client: ClientId) -> Option<String> {
-        let configured = self.ledger.settings().device(client).map(|device| device.name.clone());
-        let clients = self.engine.lan().clients();
-        let own = || {
-            clients
-                .find(&client)
-                .and_then(|index| clients.known(index))
-                .and_then(|known| known.name.as_deref().map(str::to_owned))
-        };
-        configured.filter(|name| !name.is_empty()).or_else(own)
-    }
-
-    /// The addresses a client uses.
-    pub fn addresses_of(&self, client: ClientId) -> Vec<Addr> {
-        let clients = self.engine.lan().clients();
-        let seen = clients.find(&client).and_then(|index| clients.known(index));
-        let mut addresses: Vec<Addr> = seen.map(|known| known.addresses.clone()).unwrap_or_default();
-        if let ClientId::Addr(addr) = client
-            && !addresses.contains(&addr)
-        {
-            addresses.push(addr);
-        }
-        addresses
     }
 
     /// What must not be lost.
@@ -540,6 +450,9 @@ impl House {
     /// What is asked for but cannot be put in force.
     pub fn shortfalls(&self) -> Vec<&'static str> {
         let mut found = Vec::new();
+        if self.config.dns.blackhole == config::Blackhole::Client && self.place.dns_port.is_none() {
+            found.push("dns.blackhole 'client' waits: the second dnsmasq does not run");
+        }
         if self.place.shaping == Shaping::Usable {
             return found;
         }
@@ -556,27 +469,6 @@ impl House {
     pub fn tally(&self) -> (u64, u64) {
         (self.windows, self.streaming)
     }
-}
-
-/// What a parent can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// More time today.
-    Grant {
-        /// How much.
-        minutes: u16,
-    },
-    /// Take grants back.
-    Revoke,
-    /// Cut everything.
-    Pause {
-        /// For how long; `None` = until the next reset.
-        minutes: Option<u16>,
-    },
-    /// End a pause.
-    Resume,
-    /// Set today's usage to zero.
-    Reset,
 }
 
 /// The engine's settings for live use.

@@ -19,7 +19,7 @@ pub(super) fn act(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure
         _ => Act::Reset,
     };
     host.house_mut().act(act, &who, call.now).map_err(|refused| failure("refused", refused.to_string()))?;
-    host.acted();
+    host.acted(call.now);
     log::info!("{} by user {}", call.method, call.uid);
     let house = host.house();
     Ok(match who {

@@ -73,7 +73,7 @@ pub(super) fn ack(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure
     };
     let shown = shown(host.house(), &row);
     host.keep_alert(row);
-    host.acted();
+    host.acted(call.now);
     Ok(json!({ "alert": shown }))
 }
 

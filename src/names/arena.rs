@@ -106,6 +106,11 @@ impl Arena {
         Some(Record { name, row: header[1], site_at: header[2] })
     }
 
+    /// All names that are stored and would be found again.
+    pub(super) fn stored(&self) -> impl Iterator<Item = NameId> + '_ {
+        self.index.iter().copied().filter(|id| self.age(*id) <= ARENA_LEN as u32)
+    }
+
     pub(super) fn name(&self, id: NameId) -> Option<&str> {
         self.record(id).map(|record| record.name)
     }

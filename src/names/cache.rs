@@ -188,6 +188,11 @@ impl Names {
         self.arena.service(id)
     }
 
+    /// The names heard lately, each with its service.
+    pub fn stored(&self) -> impl Iterator<Item = (&str, Service<'_>)> {
+        self.arena.stored().filter_map(|id| Some((self.name(id)?, self.service(id)?)))
+    }
+
     fn known(&self, heard: Heard) -> Option<Known<'_>> {
         let (name, service) = (self.name(heard.name)?, self.service(heard.name)?);
         Some(Known { name, service, source: heard.source, id: heard.name })

@@ -22,7 +22,7 @@ mod suffix;
 pub use arena::{ARENA_LEN, NameId};
 pub use cache::{Known, LABEL_GRACE, MAX_ENTRIES, MAX_RESOLVERS, Names, Pair, Source};
 pub use hello::{OPENED_PER_SECOND, POOL_LEN};
-pub use services::{Service, ServiceKind, is_of_service, service_of};
+pub use services::{Service, ServiceKind, domain_of, is_of_service, service_of};
 pub use suffix::registrable;
 
 use crate::dissect::dhcp;

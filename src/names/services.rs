@@ -68,6 +68,16 @@ pub fn is_of_service(name: &str, wanted: &str) -> bool {
             || row(row_of(name)).is_some_and(|row| row.label.eq_ignore_ascii_case(wanted)))
 }
 
+/// The part of a lower-case host name that stands for its service: the domain of the table that it is below, the
+/// whole name where a CDN's customers show only there, the registrable domain if the table does not know it.
+pub fn domain_of(name: &str) -> &str {
+    if parents(name).find_map(by_pattern(name)).is_some() {
+        return name;
+    }
+    let known = parents(name).find(|domain| by_domain(domain).is_some());
+    known.unwrap_or_else(|| suffix::registrable(name))
+}
+
 /// Number of a row plus one, small enough to be kept beside each name; 0 = not in the table. Patterns come
 /// first, then the longest domain.
 pub(super) fn row_of(name: &str) -> u8 {
@@ -215,6 +225,18 @@ mod tests {
             ("mail.google.com", "Google", ServiceKind::Web),
         ] {
             assert_eq!(service_of(name), Service { label, kind }, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_service_is_no_more_than_the_service() {
+        for (name, domain) in [
+            ("r4---sn-4g5e6nz7.googlevideo.com", "googlevideo.com"),
+            ("youtubei.googleapis.com", "youtubei.googleapis.com"),
+            ("aivottevtad-a.akamaihd.net", "aivottevtad-a.akamaihd.net"),
+            ("static.news.example.co.uk", "example.co.uk"),
+        ] {
+            assert_eq!(domain_of(name), domain);
         }
     }
 

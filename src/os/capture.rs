@@ -20,8 +20,9 @@ use crate::units::Bytes;
 
 /// How long the kernel may collect frames before it hands over a block that is not full.
 const RETIRE_MS: i32 = 50;
-/// Snap length of the names handle: a full Ethernet frame.
-const NAMES_SNAPLEN: i32 = 2_048;
+/// Snap length of the names handle: a full Ethernet frame, and two of them fill a page of the ring with what the
+/// kernel writes before each; with 2,048 bytes the ring took twice its size.
+const NAMES_SNAPLEN: i32 = 1_900;
 /// Ring of the names handle. Names are few; a flood of forged ones may lose some.
 const NAMES_RING_BYTES: i32 = 512 * 1024;
 

@@ -81,6 +81,17 @@ pub fn resolvers() -> Vec<Addr> {
     found
 }
 
+/// Whether anybody listens to datagrams at a local port (`/proc/net/udp`: hexadecimal, state 07 = unconnected).
+pub fn listens_to_datagrams(port: u16) -> bool {
+    let ending = format!(":{port:04X}");
+    let is_it = |line: &str| {
+        let mut fields = line.split_whitespace().skip(1);
+        fields.next().is_some_and(|local| local.ends_with(&ending)) && fields.nth(1) == Some("07")
+    };
+    let tables = ["/proc/net/udp", "/proc/net/udp6"].into_iter();
+    tables.filter_map(|path| read_text(Path::new(path)).ok()).any(|text| text.lines().any(is_it))
+}
+
 /// Whether this is a router that may boot in the past.
 pub fn is_openwrt() -> bool {
     Path::new("/etc/openwrt_release").exists()

@@ -67,8 +67,8 @@ pub struct VideoServer<'a> {
     pub bytes: Bytes,
     /// The service its flow named, if it did.
     pub service: Option<&'a str>,
-    /// The flow that carried most of it.
-    pub flow: FiveTuple,
+    /// The flow that carried most of it, if it is still known.
+    pub flow: Option<FiveTuple>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -193,7 +193,7 @@ impl Blocklist {
             // A shared front end: an exempt service was resolved to it, but this flow is not that service.
             if watched.is_mixed(&server.addr, server.service, at) || watched.is_passed(&server.addr, at) {
                 if watched.restricted {
-                    kills.push(server.flow);
+                    kills.extend(server.flow);
                 }
                 continue;
             }

@@ -154,7 +154,7 @@ impl Household {
                 addr: addr(server),
                 bytes: Bytes(kb * 1_000),
                 service: (!service.is_empty()).then_some(*service),
-                flow: flow(server),
+                flow: Some(flow(server)),
             })
             .collect();
         if self.blocks.counts(client, self.mono, &servers, &self.config.quota) {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use streamguard::os::control::{Access, Caller};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_streamguard");
+pub const FLOOD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/household_kernel/flood.py");
 pub const SERVERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/household_kernel/server.py");
 pub const PLAYER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/household_kernel/player.py");
 /// 3 Mbit/s in segments of four seconds.
@@ -38,6 +39,11 @@ config client
 config capture 'capture'
 	option dir 'STATE/recordings'
 ";
+
+/// The program under test; `STREAMGUARD_BINARY` names another build of it, for numbers of the release.
+pub fn binary() -> String {
+    std::env::var("STREAMGUARD_BINARY").unwrap_or_else(|_| BINARY.to_owned())
+}
 
 /// A command line, split at spaces, that must succeed.
 pub fn run(line: &str) -> String {
@@ -83,6 +89,7 @@ impl Drop for Household {
         }
         for node in ["tablet", "phone", "laptop", "router", "servers"] {
             let _ = works(&format!("ip netns del {}{node}", self.prefix));
+            let _ = fs::remove_dir_all(format!("/etc/netns/{}{node}", self.prefix));
         }
         let _ = fs::remove_dir_all(&self.dir);
     }
@@ -195,16 +202,35 @@ impl Household {
 
     /// The daemon with further sections in its configuration.
     pub fn daemon_with(&mut self, sections: &str) {
-        let config = self.dir.join("config");
-        let text =
-            format!("{CONFIG}{sections}").replace("STATE", &self.dir.join("state").display().to_string());
-        fs::write(&config, text).expect("config");
-        let config = config.display().to_string();
-        self.start("daemon", "router", &[BINARY, "run", "--config", &config, "--interface", "br-lan"]);
-        within(Duration::from_secs(10), "the daemon answers", || {
+        self.daemon_on(&format!("{CONFIG}{sections}"), &[]);
+    }
+
+    /// The daemon with a configuration of its own, started through `wrapper` (`taskset -c 0`, `setpriv …`).
+    pub fn daemon_on(&mut self, config: &str, wrapper: &[&str]) {
+        let file = self.dir.join("config");
+        let text = config.replace("STATE", &self.dir.join("state").display().to_string());
+        fs::write(&file, text).expect("config");
+        let (file, binary) = (file.display().to_string(), binary());
+        let mut words = wrapper.to_vec();
+        words.extend([binary.as_str(), "run", "--config", &file, "--interface", "br-lan"]);
+        self.start("daemon", "router", &words);
+        within(Duration::from_secs(20), "the daemon answers", || {
             let status = self.try_call("status", &json!({}))?;
-            (status["enforcement"] == "in force").then_some(())
+            ["in force", "monitor"].iter().any(|word| status["enforcement"] == *word).then_some(())
         });
+    }
+
+    /// The process id of what was started under a name; `ip netns exec` becomes what it runs.
+    pub fn pid(&self, name: &str) -> u32 {
+        self.children.iter().find(|(known, _)| known == name).expect(name).1.id()
+    }
+
+    /// Waits until a program ends by itself, and returns what it said.
+    pub fn said(&mut self, name: &str) -> String {
+        let at = self.children.iter().position(|(known, _)| known == name).expect(name);
+        let (_, mut child) = self.children.remove(at);
+        child.wait().expect(name);
+        fs::read_to_string(self.dir.join(name)).unwrap_or_default()
     }
 
     pub fn player(&mut self, name: &str, node: &str, how: [&str; 4]) {
@@ -230,6 +256,17 @@ impl Household {
         let text = fs::read_to_string(self.dir.join(player)).unwrap_or_default();
         let line = text.lines().rev().find(|line| line.split(' ').next() == Some(word))?;
         line.split(' ').nth(1)?.parse().ok()
+    }
+
+    /// Bytes a player got since then.
+    pub fn received(&self, player: &str, since_s: f64) -> u64 {
+        let text = fs::read_to_string(self.dir.join(player)).unwrap_or_default();
+        let pieces = text.lines().filter_map(|line| {
+            let mut words = line.strip_prefix("data ")?.split(' ');
+            let at: f64 = words.next()?.parse().ok()?;
+            (at > since_s).then_some(words.next()?.parse::<u64>().ok()?)
+        });
+        pieces.sum()
     }
 
     /// Whether a player finishes a segment from now on.

@@ -360,7 +360,7 @@ impl Host for Stage {
         Ok(())
     }
 
-    fn acted(&mut self) {}
+    fn acted(&mut self, _: Now) {}
 
     fn keep_alert(&mut self, row: AlertRow) {
         self.database.put_alert(row);

@@ -1,0 +1,10 @@
+# The daemon against time, floods and other kernels; docs/enforcement.md has the last results. All need root.
+.PHONY: soak bench-live
+
+soak: build ## kill -9 200 times, floods, full disk, lost interface, 20 blocks (root; about 50 minutes)
+	STREAMGUARD_SOAK=1 STREAMGUARD_BINARY=$(CURDIR)/target/release/streamguard \
+	    $(CARGO) test --locked --test soak -- --nocapture --test-threads 1
+
+bench-live: build ## packets a second without loss, processor time a packet, memory at rest and under floods (root)
+	STREAMGUARD_SOAK=1 STREAMGUARD_BINARY=$(CURDIR)/target/release/streamguard \
+	    $(CARGO) test --locked --test soak -- --nocapture --test-threads 1 one_core floods at_rest
