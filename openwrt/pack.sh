@@ -72,7 +72,7 @@ tree() {
 		[ ! -d "$app/htdocs" ] || { mkdir -p "$dir/www" && cp -R "$app/htdocs/." "$dir/www/"; }
 		# The dashboard's modules; what only its own web server needs stays out.
 		(cd "$root/files/www" && find . -type f ! -name '*.html' ! -name 'child.js' ! -name 'app.js' \
-			! -name 'transport-http.js' ! -name 'icon.svg' ! -path './pages/settings.js') | while read -r file; do
+			! -name 'transport-http.js' ! -name 'language.js' ! -name 'icon.svg' ! -path './pages/settings.js') | while read -r file; do
 			put 644 "$root/files/www/$file" "$dir/www/luci-static/resources/streamguard/$file"
 		done
 		find "$dir" -type f -exec chmod 644 {} +

@@ -3,6 +3,7 @@ import { httpTransport, login } from './transport-http.js';
 import { mount } from './dashboard.js';
 import { clear, h } from './ui.js';
 import { _ } from './i18n.js';
+import { speak } from './language.js';
 
 const root = document.getElementById('streamguard');
 root.removeAttribute('aria-busy');
@@ -28,7 +29,7 @@ function askForToken(failed) {
 }
 
 async function start() {
-	const transport = await httpTransport({ onLogin: () => askForToken(null) });
+	const [transport] = await Promise.all([httpTransport({ onLogin: () => askForToken(null) }), speak()]);
 	if (!transport) {
 		clear(root).append(h('main', { class: 'sg-narrow' }, h('p', { class: 'sg-problem', role: 'alert' },
 			_('The service does not answer.')), h('button', { class: 'sg-primary', onclick: start }, _('Try again'))));

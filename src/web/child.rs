@@ -18,6 +18,9 @@ use super::{Gateway, assets};
 /// What a child may know of a device.
 const SHOWN: [&str; 6] = ["name", "standing", "used_s", "quota_s", "left_s", "until"];
 
+/// The files of its page, besides the translations.
+const FILES: [&str; 6] = ["/child.html", "/child.js", "/i18n.js", "/language.js", "/style.css", "/icon.svg"];
+
 /// Answers one request.
 pub(super) async fn answer<B: Body>(
     gateway: &Arc<Gateway>,
@@ -33,11 +36,10 @@ pub(super) async fn answer<B: Body>(
     };
     match file {
         "/api/v1/mine" => mine(gateway, peer).await,
-        "/child.html" | "/child.js" | "/style.css" | "/icon.svg" => match assets::find(file) {
+        _ => match assets::find(file).filter(|_| FILES.contains(&file) || file.starts_with("/po/")) {
             Some(asset) => assets::serve(asset, request.headers()),
             None => no_such_page(),
         },
-        _ => no_such_page(),
     }
 }
 
