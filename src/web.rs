@@ -32,6 +32,7 @@ mod child;
 mod events;
 mod export;
 mod guard;
+mod legacy;
 mod patient;
 mod query;
 mod route;

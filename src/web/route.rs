@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::answer::{Answer, Payload, refusal, stream, value, with};
 use super::guard::Login;
 use super::settings::Purpose;
-use super::{Gateway, assets, events, export, query};
+use super::{Gateway, assets, events, export, legacy, query};
 use crate::methods::{self, Effect, Method, TABLE, openapi};
 
 /// Longest body of a request.
@@ -59,7 +59,9 @@ async fn route(gateway: &Arc<Gateway>, asked: &Asked, body: Incoming) -> Result<
             Ok(metrics(gateway).await)
         }
         None => {
-            let asset = assets::find(&asked.path).ok_or_else(no_such_page)?;
+            let Some(asset) = assets::find(&asked.path) else {
+                return legacy::answer(gateway, asked, body).await.unwrap_or_else(|| Err(no_such_page()));
+            };
             only(asked, &[Verb::GET])?;
             gateway.guard.admit_page(&asked.headers)?;
             Ok(assets::serve(asset, &asked.headers))
@@ -81,7 +83,7 @@ async fn api(gateway: &Arc<Gateway>, asked: &Asked, name: &str, body: Incoming) 
         "openapi.json" => {
             only(asked, &[Verb::GET])?;
             guard.admit(&asked.headers)?;
-            Ok(value(&openapi::document()))
+            Ok(value(&legacy::described(openapi::document())))
         }
         "login" => {
             only(asked, &[Verb::POST])?;

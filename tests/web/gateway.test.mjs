@@ -79,6 +79,32 @@ test('answers forbid what a page must not do, and files are sent once', async ()
 	assert.match((await ask(open.url + 'metrics')).text, /^# (HELP|TYPE) streamguard_/);
 });
 
+test('programs of older tools find their addresses, and are told of the new ones', async () => {
+	const { paths } = JSON.parse((await ask(open.url + 'api/v1/openapi.json')).text);
+	const old = Object.keys(paths).filter(path => Object.values(paths[path]).some(one => one.deprecated));
+	assert.ok(old.length > 18);
+	for (const path of old.filter(path => paths[path].get)) {
+		const answer = await ask(open.url + path.slice(1));
+		assert.equal(answer.status, 200, path + answer.text);
+		assert.equal(answer.headers.deprecation, 'true');
+		assert.match(answer.headers.link, /^<\/api\/v1\/[a-z]+>; rel="successor-version"$/);
+		assert.equal(await status(locked.url + path.slice(1)), 401, path);
+	}
+	const recent = JSON.parse((await ask(open.url + 'api/packets/recent?limit=3')).text).packets;
+	assert.ok(recent.length === 3 && recent.every(one => one.src_ip && one.size > 0));
+	const sources = JSON.parse((await ask(open.url + 'api/top-sources?limit=2')).text);
+	assert.ok(sources.length === 2 && sources[0].packet_count >= sources[1].packet_count);
+	for (const path of ['api/packets?limit=x', 'api/packets?what=1', 'api/alerts?limit=1&limit=2', 'api/traffic-history?hours=-1'])
+		assert.equal(await status(open.url + path), 400, path);
+	const post = (path, headers, body = '{}') => status(open.url + path, { method: 'POST', headers, body });
+	for (const path of ['api/alerts/1/resolve', 'api/capture/start', 'api/capture/stop'])
+		assert.equal(await post(path, { 'Content-Type': 'application/json' }), 403, path);
+	assert.equal(await post('api/alerts/999/resolve', JSON_BODY), 400);
+	assert.equal(await post('api/capture/start', JSON_BODY, '{"interface":5}'), 400);
+	assert.equal(await post('api/capture/stop', JSON_BODY), 404, 'nothing is captured here');
+	assert.equal(await post('ingest', JSON_BODY, '[]'), 404);
+});
+
 test('with a token, nothing is told or done without it', async () => {
 	const at = path => locked.url + 'api/v1/' + path;
 	for (const path of ['status', 'doctor', 'settings', 'events/stream', 'export/usage.csv', 'recordings/x'])
