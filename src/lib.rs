@@ -70,6 +70,9 @@ pub mod os;
 pub mod methods;
 
 #[cfg(feature = "os")]
+pub mod uplink;
+
+#[cfg(feature = "os")]
 pub mod daemon;
 
 #[cfg(feature = "web")]

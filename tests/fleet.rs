@@ -1,4 +1,4 @@
-//! What leaves the router, read by the programs that others use: nfcapd and nfdump, tshark, promtool.
+//! What leaves the router, read by the programs that others use: nfcapd and nfdump, tshark, promtool, PostgreSQL.
 //!
 //! `make test-fleet` installs them; where one is missing its test says so and skips.
 #![cfg(feature = "os")]
@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 #[path = "support/netns.rs"]
 mod netns;
+#[path = "fleet/uplink.rs"]
+mod uplink;
 
 use netns::{BINARY, Household, SERVERS, run, within, works};
 

@@ -28,6 +28,8 @@ mod past;
 mod replay;
 #[cfg(feature = "os")]
 mod shown;
+#[cfg(feature = "os")]
+mod uplink;
 #[cfg(feature = "web")]
 mod web;
 
@@ -53,6 +55,8 @@ enum Verb {
     Interfaces(live::InterfacesArgs),
     #[cfg(feature = "os")]
     Hooks(hooks::Args),
+    #[cfg(feature = "os")]
+    Uplink(uplink::Args),
     #[cfg(feature = "os")]
     Check(check::Args),
     #[cfg(feature = "os")]
@@ -224,6 +228,8 @@ fn run_live(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Record(args) => live::record(&args),
         Verb::Interfaces(args) => live::interfaces(&args),
         Verb::Hooks(args) => hooks::run(&args),
+        #[cfg(feature = "os")]
+        Verb::Uplink(args) => uplink::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Rpc(args) => ask::rpc(&args),
         Verb::Top(args) => ask::top(&args),

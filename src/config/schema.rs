@@ -138,7 +138,7 @@ pub(super) fn singles() -> Vec<(&'static str, Vec<Field<Config>>)> {
             vec![
                 one("snaplen", at!(capture.snaplen), |text| value::number(text, 64..=65_535)),
                 one("ring", at!(capture.ring), |text| value::size_within(text, 65_536..=64_000_000)),
-                one("packets", at!(capture.packets), |text| value::size_within(text, 0..=64_000_000)),
+                one("packets", at!(capture.packets), |text| value::size_within(text, 64_000..=64_000_000)),
                 one("dir", at!(capture.dir), value::path),
             ],
         ),
@@ -165,7 +165,7 @@ pub(super) fn singles() -> Vec<(&'static str, Vec<Field<Config>>)> {
                 one("enabled", at!(uplink.enabled), value::switch),
                 one("url", at!(uplink.url), |text| unless_empty(text, value::url)),
                 one("token", at!(uplink.token), |text| unless_empty(text, value::secret)),
-                one("spool", at!(uplink.spool), |text| value::size_within(text, 0..=64_000_000)),
+                one("spool", at!(uplink.spool), |text| value::size_within(text, 64_000..=64_000_000)),
             ],
         ),
         (

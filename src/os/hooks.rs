@@ -10,12 +10,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use super::sys;
+use crate::time::Duration;
 
 /// Scripts run for one event at most.
 pub const MAX_SCRIPTS: usize = 64;
@@ -23,8 +23,6 @@ pub const MAX_SCRIPTS: usize = 64;
 pub const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Longest value of a variable; names come from the LAN.
 const MAX_VALUE_CHARS: usize = 128;
-/// How often a running script is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why a script did not do its work.
 #[derive(Debug)]
@@ -114,7 +112,12 @@ impl Hooks {
             // A script that does not read its input is no failure. An event fits the pipe's buffer.
             let _ = stdin.write_all(format!("{event}\n").as_bytes());
         }
-        wait(&mut child)
+        let ended = sys::wait(&mut child, TIME_LIMIT).map_err(HookError::Start)?;
+        match ended {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(HookError::Failed(status.code())),
+            None => Err(HookError::TooLong),
+        }
     }
 
     fn variables(&self, event: &Value) -> Vec<(&'static str, String)> {
@@ -140,22 +143,6 @@ impl Hooks {
         variables.push(("SG_RUN", self.run_dir.display().to_string()));
         variables.extend(self.webhook.clone().map(|url| ("SG_WEBHOOK", url)));
         variables
-    }
-}
-
-fn wait(child: &mut Child) -> Result<(), HookError> {
-    let end = Instant::now() + TIME_LIMIT;
-    loop {
-        match child.try_wait().map_err(HookError::Start)? {
-            Some(status) if status.success() => return Ok(()),
-            Some(status) => return Err(HookError::Failed(status.code())),
-            None if Instant::now() >= end => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(HookError::TooLong);
-            }
-            None => std::thread::sleep(LOOK_EVERY),
-        }
     }
 }
 

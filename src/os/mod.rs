@@ -29,9 +29,13 @@ pub mod netlink;
 #[cfg(feature = "os")]
 pub mod nft;
 #[cfg(feature = "os")]
+pub mod post;
+#[cfg(feature = "os")]
 pub mod recordings;
 #[cfg(feature = "os")]
 pub mod shaper;
+#[cfg(feature = "os")]
+pub mod spool;
 #[cfg(feature = "os")]
 pub mod store;
 #[cfg(feature = "os")]

@@ -196,6 +196,13 @@ impl Household {
         child.wait().expect(name);
     }
 
+    /// Waits until a program has ended, and says whether it succeeded.
+    pub fn ends(&mut self, name: &str) -> bool {
+        let at = self.children.iter().position(|(known, _)| known == name).expect(name);
+        let (_, mut child) = self.children.remove(at);
+        child.wait().expect(name).success()
+    }
+
     pub fn daemon(&mut self) {
         self.daemon_with("");
     }
@@ -227,10 +234,8 @@ impl Household {
 
     /// Waits until a program ends by itself, and returns what it said.
     pub fn said(&mut self, name: &str) -> String {
-        let at = self.children.iter().position(|(known, _)| known == name).expect(name);
-        let (_, mut child) = self.children.remove(at);
-        child.wait().expect(name);
-        fs::read_to_string(self.dir.join(name)).unwrap_or_default()
+        self.ends(name);
+        self.printed(name)
     }
 
     pub fn player(&mut self, name: &str, node: &str, how: [&str; 4]) {
@@ -297,6 +302,11 @@ impl Household {
     }
 
     pub fn log(&self) -> String {
-        fs::read_to_string(self.dir.join("daemon")).unwrap_or_default()
+        self.printed("daemon")
+    }
+
+    /// What a program has printed so far.
+    pub fn printed(&self, name: &str) -> String {
+        fs::read_to_string(self.dir.join(name)).unwrap_or_default()
     }
 }
