@@ -8,8 +8,9 @@ const minutes = seconds => fill(_('%s min'), Math.floor(seconds / 60));
 const clean = text => String(text).replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, '\ufffd').slice(0, 60);
 
 function words(mine) {
+	if (mine.standing === 'exempt' || mine.quota_s === null)
+		return ['∞', _('This device has no limit.')];
 	switch (mine.standing) {
-	case 'exempt': case 'unlimited': return ['∞', _('This device has no limit.')];
 	case 'denied': return [minutes(0), _('No video on this device.')];
 	case 'paused': return ['❚❚', _('Paused.')];
 	case 'outside_hours': return [minutes(0), _('Not at this hour.')];

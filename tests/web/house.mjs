@@ -11,10 +11,10 @@ export const DEMO = join(ROOT, 'tests/fixtures/demo.pcap.zst');
 export const DEMO_CONF = join(ROOT, 'tests/fixtures/demo.conf');
 export const PROGRAM = process.env.STREAMGUARD || join(ROOT, 'target/debug/streamguard');
 
-// Starts the program; {url, stop, directory}.
-export async function house({ capture = DEMO, conf = DEMO_CONF, speed = 20, args = [] } = {}) {
-	const child = spawn(PROGRAM, ['replay', capture, '--config', conf, '--listen', '127.0.0.1:0', '--speed', String(speed), ...args],
-		{ stdio: ['ignore', 'pipe', 'inherit'] });
+// Starts the program, if need be by another ([program, arguments before ours]); {url, stop, child}.
+export async function house({ capture = DEMO, conf = DEMO_CONF, speed = 20, args = [], within = [] } = {}) {
+	const [program, ...rest] = [...within, PROGRAM, 'replay', capture, '--config', conf, '--listen', '127.0.0.1:0', '--speed', String(speed), ...args];
+	const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
 	const url = await new Promise((resolve, reject) => {
 		let text = '';
 		child.stdout.on('data', data => {
@@ -42,10 +42,10 @@ export function scratch() {
 
 export const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium';
 export const CHROMIUM_ARGS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'];
-export const browser = () => chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
+export const browser = (program = CHROMIUM) => chromium.launch({ executablePath: program, args: CHROMIUM_ARGS });
 
 // A page, and what it did that it must not: console errors, exceptions, requests to anywhere else.
-export async function visit(browser, url, options = {}) {
+export async function visit(browser, url, options = {}, there = '.sg-card, .sg-login, .sg-panel') {
 	const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, timezoneId: 'UTC', acceptDownloads: true, ...options });
 	const page = await context.newPage();
 	const sins = [];
@@ -63,7 +63,7 @@ export async function visit(browser, url, options = {}) {
 			sins.push('request: ' + request.url());
 	});
 	await page.goto(url);
-	await page.waitForSelector('.sg-card, .sg-login, .sg-panel');
+	await page.waitForSelector(there);
 	return { page, context, sins };
 }
 
