@@ -15,7 +15,7 @@ use crate::dissect::trace::Damage;
 use crate::engine::{Engine, FILE_SEED, Model, Output, Settings, Verdict};
 use crate::lan::{Identify, Vantage};
 use crate::net::Prefix;
-use crate::os::files::{CaptureReader, read_bounded, replace};
+use crate::os::files::{self, CaptureReader, Progress, read_bounded, replace};
 use crate::os::filter::{Filter, FilterError};
 use crate::report::clients::{Collector, KeepWindows};
 use crate::report::json::JsonObject;
@@ -232,6 +232,17 @@ struct Run<'a> {
     legacy: Option<Legacy>,
 }
 
+impl Run<'_> {
+    fn results(&self) -> files::Results {
+        let Args { follow, eve, every, .. } = self.args;
+        if *follow || *eve || every.is_some() || self.selection.has(Report::Flows) {
+            files::Results::Meanwhile
+        } else {
+            files::Results::AtTheEnd
+        }
+    }
+}
+
 /// What is reported together: the whole input, or a stretch of `--every` seconds.
 struct Stretch {
     pass: Pass,
@@ -304,7 +315,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let files = inputs.iter().map(|path| path.display().to_string()).collect();
     let legacy = legacy(args, &selection)?;
     let mut run = Run { args, selection, form: form(args)?, files, legacy };
-    let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
+    let progress = Progress::on_terminal(&inputs, run.results());
+    let mut reader =
+        CaptureReader::open_with(&inputs, progress.clone()).map_err(|error| Failure::from_error(&error))?;
     let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, io::stdout().lock());
     let mut stretch = Stretch::begin(&run, None, &mut out)?;
     loop {
@@ -318,12 +331,14 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             }
             Ok(None) => break,
             Err(error) => {
+                progress.iter().for_each(Progress::end);
                 let error = Failure::from_error(&error);
                 eprintln!("streamguard: {error}; what was read before is reported");
                 break;
             }
         }
     }
+    progress.iter().for_each(Progress::end);
     stretch.report(&mut run, reader.damage(), &mut out)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -12,7 +12,7 @@ use crate::engine::{Engine, FILE_SEED, Model, Output, Settings, WindowReport};
 use crate::features::FEATURES;
 use crate::lan::Identify;
 use crate::net::Prefix;
-use crate::os::files::CaptureReader;
+use crate::os::files::{CaptureReader, Progress, Results};
 use crate::time::Duration;
 use crate::watch::Sensitivity;
 use crate::window::window_start;
@@ -44,7 +44,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         model: Arc::new(Model::embedded()),
         seed: FILE_SEED,
     };
-    let mut reader = CaptureReader::open(&inputs).map_err(|error| Failure::from_error(&error))?;
+    let progress = Progress::on_terminal(&inputs, Results::Meanwhile);
+    let mut reader =
+        CaptureReader::open_with(&inputs, progress).map_err(|error| Failure::from_error(&error))?;
     let mut engine = Engine::new(settings);
     let mut out = BufWriter::new(io::stdout().lock());
     write!(out, "client,start_s")?;

@@ -13,8 +13,10 @@ use crate::dissect::Frame;
 use crate::dissect::trace::{Damage, TraceError, TraceReader};
 use crate::time::Moment;
 
+mod progress;
 mod unpack;
 
+pub use progress::{Progress, Results};
 pub use unpack::unpacked;
 
 /// Standard input, as a file name.
@@ -112,6 +114,7 @@ pub struct CaptureReader {
     waiting: Vec<Waiting>,
     /// What the finished files lost.
     damage: Damage,
+    progress: Option<Progress>,
 }
 
 impl CaptureReader {
@@ -121,7 +124,15 @@ impl CaptureReader {
     /// # Errors
     /// A file that does not open or is no capture.
     pub fn open(paths: &[PathBuf]) -> Result<Self, ReadError> {
-        let mut reader = Self { open: Vec::new(), waiting: Vec::new(), damage: Damage::default() };
+        Self::open_with(paths, None)
+    }
+
+    /// The same, telling how far it has come.
+    ///
+    /// # Errors
+    /// A file that does not open or is no capture.
+    pub fn open_with(paths: &[PathBuf], progress: Option<Progress>) -> Result<Self, ReadError> {
+        let mut reader = Self { open: Vec::new(), waiting: Vec::new(), damage: Damage::default(), progress };
         match paths {
             [] => reader.begin(STDIN.into(), None)?,
             [only] => reader.begin(only.clone(), None)?,
@@ -137,7 +148,7 @@ impl CaptureReader {
     }
 
     fn look_into(&mut self, path: &Path) -> Result<(), ReadError> {
-        let mut source = open_one(path)?;
+        let mut source = open_one(path, None)?;
         match source.peek().map_err(|source| ReadError::Capture { path: path.to_owned(), source })? {
             None => self.damage.add(source.damage()),
             Some(first) => {
@@ -151,7 +162,7 @@ impl CaptureReader {
     fn begin(&mut self, path: PathBuf, source: Option<Source>) -> Result<(), ReadError> {
         let source = match source {
             Some(source) => source,
-            None => open_one(&path)?,
+            None => open_one(&path, self.progress.as_ref())?,
         };
         self.open.push(Open { path, source, last: Moment::ZERO });
         Ok(())
@@ -240,14 +251,18 @@ impl CaptureReader {
     }
 }
 
-fn open_one(path: &Path) -> Result<Source, ReadError> {
+fn open_one(path: &Path, progress: Option<&Progress>) -> Result<Source, ReadError> {
     let raw: Box<dyn Read> = if path == Path::new(STDIN) {
         Box::new(io::stdin())
     } else {
         let opened = File::open(path).and_then(|file| {
             if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
         });
-        Box::new(opened.map_err(|source| ReadError::Open { path: path.to_owned(), source })?)
+        let file = opened.map_err(|source| ReadError::Open { path: path.to_owned(), source })?;
+        match progress {
+            Some(progress) => Box::new(progress.watch(file)),
+            None => Box::new(file),
+        }
     };
     let in_file = |source| ReadError::Capture { path: path.to_owned(), source };
     let plain = unpacked(raw).map_err(|cause| in_file(TraceError::Io(cause)))?;
