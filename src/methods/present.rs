@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Call, Failure, Host, failure};
 use crate::engine::house::House;
+use crate::flow::Flow;
 use crate::lan::ClientIdx;
+use crate::names::Pair;
 use crate::net::ClientId;
 use crate::quota::{Usage, Who};
 
@@ -97,11 +99,17 @@ pub(super) fn flows(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failu
     let limit = call.number("limit")?.unwrap_or(FLOWS);
     let limit = usize::try_from(limit).unwrap_or(MAX_FLOWS).min(MAX_FLOWS);
     let mut flows: Vec<_> = host.house().engine().flows().iter().map(|(_, flow)| flow).collect();
-    let bytes = |flow: &crate::flow::Flow| flow.orig.wire_bytes + flow.resp.wire_bytes;
+    let bytes = |flow: &Flow| flow.orig.wire_bytes + flow.resp.wire_bytes;
     flows.sort_by_key(|flow| std::cmp::Reverse(bytes(flow)));
+    let house = host.house();
     let shown = flows.into_iter().take(limit).map(|flow| {
+        let is_tcp = flow.tuple.proto == 6;
+        let again = u64::from(flow.orig.retransmitted) + u64::from(flow.resp.retransmitted);
         json!({
             "proto": flow.tuple.proto,
+            "service": service_of(house, flow),
+            "rtt_us": flow.rtt_to_resp().map(|rtt| rtt.as_micros()),
+            "retransmitted": is_tcp.then_some(again),
             "orig": flow.tuple.orig.to_string(),
             "resp": flow.tuple.resp.to_string(),
             "bytes_orig": flow.orig.wire_bytes,
@@ -109,6 +117,16 @@ pub(super) fn flows(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failu
         })
     });
     Ok(json!({ "flows": shown.collect::<Vec<_>>() }))
+}
+
+/// What the server of a flow is called by the device that talks to it, if names may be kept.
+fn service_of<'a>(house: &'a House, flow: &Flow) -> Option<&'a str> {
+    let engine = house.engine();
+    let (orig, resp) = (flow.tuple.orig.addr, flow.tuple.resp.addr);
+    let clients = engine.lan().clients();
+    let pair = |own, addr| Some(Pair { client: clients.known(clients.owner_of(own)?)?.id, addr });
+    let pair = pair(orig, resp).or_else(|| pair(resp, orig)).filter(|_| house.config().main.names)?;
+    engine.names().names().lookup(pair, flow.last).map(|known| known.service.label)
 }
 
 pub(super) fn events(host: &mut dyn Host, _: &Call<'_>) -> Result<Value, Failure> {

@@ -97,7 +97,9 @@ test('traffic draws what passes', async () => {
 	const { page, context, sins } = await visit(chrome, demo.url + '#traffic');
 	await page.locator('.sg-panel canvas').first().waitFor();
 	await page.locator('.sg-panel:has(h2:text-is("Devices by volume")) tbody tr').first().waitFor();
-	await page.locator('.sg-panel:has(h2:text-is("Largest connections now")) tbody tr').first().waitFor();
+	const flows = page.locator('.sg-panel:has(h2:text-is("Largest connections now")) tbody tr');
+	await flows.filter({ hasText: /^TCP.* ms\d+$/ }).first().waitFor();
+	await flows.filter({ hasText: /^UDP.*——$/ }).first().waitFor();
 	assert.deepEqual(sins, []);
 	await context.close();
 });

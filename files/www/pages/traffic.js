@@ -9,6 +9,8 @@ const POINTS = 120;
 const RANGES = {
 	3600: [60, 'minute', () => _('Last hour')], 86400: [3600, 'hour', () => _('Last day')], 604800: [86400, 'day', () => _('Last week')],
 };
+// IANA's numbers of protocols.
+const PROTOCOLS = { 1: 'ICMP', 6: 'TCP', 17: 'UDP', 58: 'ICMPv6' };
 const KINDS = [
 	['service', () => _('Services')], ['protocol', () => _('Protocols')], ['peer', () => _('Servers')],
 ];
@@ -93,7 +95,7 @@ export function trafficPage(context, main) {
 		const heads = [[_('Protocol')], [_('From')], [_('To')], [_('Service')], [_('Sent'), 'number'], [_('Received'), 'number'],
 			[_('Round trip'), 'number'], [_('Resent'), 'number']];
 		const rows = found.flows.map(flow => [
-			clean(flow.proto).toUpperCase(), name(flow.orig, 50), name(flow.resp, 50), name(flow.service || '—', 40),
+			PROTOCOLS[flow.proto] || clean(flow.proto), name(flow.orig, 50), name(flow.resp, 50), name(flow.service || '—', 40),
 			bytes(flow.bytes_orig), bytes(flow.bytes_resp),
 			flow.rtt_us === undefined || flow.rtt_us === null ? '—' : fill(_('%s ms'), (flow.rtt_us / 1000).toFixed(1)),
 			flow.retransmitted === undefined || flow.retransmitted === null ? '—' : String(flow.retransmitted)]);
