@@ -13,6 +13,7 @@ use crate::dissect::Frame;
 use crate::dissect::trace::{Damage, TraceError, TraceReader};
 use crate::time::Moment;
 
+mod gunzip;
 mod progress;
 mod unpack;
 
@@ -174,6 +175,7 @@ impl CaptureReader {
     /// A file that cannot be read on.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, ReadError> {
         let next = if self.waiting.is_empty() && self.open.len() == 1 { Some(0) } else { self.choose()? };
         let Some(open) = next.and_then(|next| self.open.get_mut(next)) else { return Ok(None) };

@@ -2,9 +2,10 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::BlockDecodingStrategy::UptoBytes;
 use ruzstd::decoding::FrameDecoder;
+
+use super::gunzip::Gunzip;
 
 /// Window of a zstd stream that we are ready to keep in memory: what the format asks of every decoder (RFC 8878
 /// §3.1.1.1.2).
@@ -27,7 +28,7 @@ pub fn unpacked(mut raw: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
     }
     let whole = Prefixed { prefix: magic, at: 0, len: have, rest: raw };
     Ok(match magic {
-        [0x1f, 0x8b, _, _] => Box::new(MultiGzDecoder::new(BufReader::new(whole))),
+        [0x1f, 0x8b, _, _] => Box::new(Gunzip::new(BufReader::new(whole))),
         [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
             Box::new(Zstd::new(BufReader::new(whole)))
         }
