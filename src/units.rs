@@ -53,6 +53,20 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// A number as people type it, such as `0.5` or `90`: digits and at most one point, fifteen digits in all, so that
+/// the result is the nearest `f64`. The standard library reads more (signs, exponents) at the price of 15 kB of
+/// tables and code, which a router's flash has better use for.
+pub fn decimal(text: &str) -> Option<f64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if whole.len() + part.len() == 0 || whole.len() + part.len() > 15 {
+        return None;
+    }
+    let number = whole.bytes().chain(part.bytes()).try_fold(0_u64, |number, byte| {
+        byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0'))
+    })?;
+    Some(number as f64 / 10_u64.pow(part.len() as u32) as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +81,15 @@ mod tests {
     #[test]
     fn adding_saturates() {
         assert_eq!(Bytes(u64::MAX) + Bytes(1), Bytes(u64::MAX));
+    }
+
+    #[test]
+    fn decimals_are_read_as_the_standard_library_reads_them() {
+        for text in ["0", "0.1", "90", ".5", "5.", "0.000001", "123456789.012345", "10000"] {
+            assert_eq!(decimal(text), text.parse().ok(), "{text}");
+        }
+        for text in ["", ".", "-1", "1e3", "1.2.3", "inf", "1234567890.123456", "１"] {
+            assert_eq!(decimal(text), None, "{text}");
+        }
     }
 }

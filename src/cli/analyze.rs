@@ -100,10 +100,15 @@ pub(super) fn identify(text: &str) -> Result<Identify, String> {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let width = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let width = crate::units::decimal(text).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     width
         .filter(|width| *width >= Duration::from_micros(1))
         .ok_or_else(|| format!("`{text}` is not a number of seconds from 0.000001 on"))
+}
+
+/// A decimal number, for options.
+pub(super) fn number(text: &str) -> Result<f64, String> {
+    crate::units::decimal(text).ok_or_else(|| format!("`{text}` is not a decimal number"))
 }
 
 fn sensitivity(text: &str) -> Result<Sensitivity, String> {
@@ -203,6 +208,7 @@ impl Pass {
         self.drain(out)
     }
 
+    #[cfg_attr(router, optimize(speed))]
     fn drain(&mut self, out: &mut impl Write) -> Result<(), Failure> {
         let Self { engine, live, .. } = self;
         live.log.greet(engine.lan().clients(), engine.seen().last.unwrap_or_default());

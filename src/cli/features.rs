@@ -31,7 +31,7 @@ pub(super) struct Args {
     #[argh(option, default = "Identify::Mac", from_str_fn(analyze::identify))]
     identify: Identify,
     /// seconds added to every time stamp: other windows of the same traffic, for training
-    #[argh(option, default = "0.0")]
+    #[argh(option, default = "0.0", from_str_fn(analyze::number))]
     phase: f64,
 }
 

@@ -57,7 +57,7 @@ pub(super) struct Args {
     #[argh(option)]
     listen: Option<std::net::SocketAddr>,
     /// with --listen: so many seconds of the capture pass in one (default 1)
-    #[argh(option, default = "1.0")]
+    #[argh(option, default = "1.0", from_str_fn(analyze::number))]
     #[cfg_attr(not(feature = "web"), expect(dead_code, reason = "read where there is a gateway"))]
     speed: f64,
     /// with --listen: the file's first so many seconds pass at once

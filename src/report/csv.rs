@@ -12,7 +12,7 @@ pub struct Cell<'a>(pub &'a str);
 impl Display for Cell<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(text) = self;
-        let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+        let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_signed_number(text);
         let quoted = text.contains(['"', ',', '\n', '\r', ';']);
         if quoted {
             f.write_str("\"")?;
@@ -29,6 +29,12 @@ impl Display for Cell<'_> {
         }
         if quoted { f.write_str("\"") } else { Ok(()) }
     }
+}
+
+/// A minus or plus and digits: no program.
+fn is_signed_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// Writes one row.
@@ -61,6 +67,8 @@ mod tests {
             ("=1+1", "'=1+1"),
             ("+A1", "'+A1"),
             ("-A1", "'-A1"),
+            ("-1+1", "'-1+1"),
+            ("-", "'-"),
             ("@SUM(A1)", "'@SUM(A1)"),
             ("\t=1", "' =1"),
             ("\r=1", "\"' =1\""),
