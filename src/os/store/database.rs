@@ -310,10 +310,12 @@ impl Database {
     /// # Errors
     /// If the database does not answer.
     pub fn size(&self) -> Result<Bytes, StoreError> {
-        let query =
-            "SELECT (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size)";
-        let bytes: i64 = self.connection.query_row(query, [], |row| row.get(0)).map_err(failed("measure"))?;
-        Ok(Bytes(u64::try_from(bytes).unwrap_or(0)))
+        let ask = |query: &str| {
+            let found: i64 =
+                self.connection.query_row(query, [], |row| row.get(0)).map_err(failed("measure"))?;
+            Ok(u64::try_from(found).unwrap_or(0))
+        };
+        Ok(Bytes(ask("PRAGMA page_count")? * ask("PRAGMA page_size")?))
     }
 
     /// Makes room, step by step, until `coming` fits and an eighth of the limit is free: shrinking a little at

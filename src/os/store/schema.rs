@@ -23,7 +23,17 @@ const MIGRATIONS: [&str; 3] = [
     CREATE INDEX alert_last ON alert (last_s);
     CREATE TABLE wear (day INTEGER PRIMARY KEY, commits INTEGER NOT NULL);
 ",
-    "ALTER TABLE alert ADD COLUMN resolved_s INTEGER;",
+    // A new column the long way: SQLite is built for routers without ALTER (openwrt/sqlite.flags).
+    "
+    CREATE TABLE old AS SELECT * FROM alert;
+    DROP TABLE alert;
+    CREATE TABLE alert (id INTEGER PRIMARY KEY, type TEXT NOT NULL, severity TEXT NOT NULL, source TEXT NOT NULL,
+        target TEXT, first_s INTEGER NOT NULL, last_s INTEGER NOT NULL, closed INTEGER NOT NULL,
+        evidence TEXT NOT NULL, acked_s INTEGER, note TEXT, resolved_s INTEGER);
+    CREATE INDEX alert_last ON alert (last_s);
+    INSERT INTO alert SELECT *, NULL FROM old;
+    DROP TABLE old;
+",
     // Texts once, as numbers in the rows: a row of traffic takes some 27 bytes instead of 70.
     "
     CREATE TABLE label (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
