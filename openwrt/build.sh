@@ -33,22 +33,28 @@ if [ "$what" != streamguard-core ] && ! { [ -f "$libs/libpcap.a" ] && [ -f "$lib
 	say "Building streamguard-core instead: it analyses capture files, it cannot capture or enforce."
 	what=streamguard-core
 fi
-case $what in
-streamguard) features='' ;;
-streamguard-web) features='--features web --bin streamguard-web' ;;
-streamguard-core) features='--no-default-features' ;;
-*) die "unknown WHAT '$what'" ;;
-esac
-
 sysroot=$(rustc --print sysroot)
 std=${STREAMGUARD_STD:-auto}
 if [ "$std" = auto ]; then
 	if [ -d "$sysroot/lib/rustlib/src/rust/library/std" ]; then std=source; else std=prebuilt; fi
 fi
+# Nothing unwinds, so no unwind tables: those of the C libraries are left out by
+# a linker script where one is known to work.
+case $std/$TARGET in
+source/x86_64 | source/aarch64) link='-Clink-arg=-Wl,-T,openwrt/router.ld' ;;
+*) link='' ;;
+esac
+case $what in
+streamguard) features='--bin streamguard' ;;
+streamguard-web) features='--features web --bin streamguard-web' ;;
+streamguard-core) features='--no-default-features --bin streamguard' ;;
+*) die "unknown WHAT '$what'" ;;
+esac
+
 set --
 if [ "$std" = source ]; then
 	export RUSTC_BOOTSTRAP=1
-	set -- --config .cargo/build-std.toml
+	set -- --config .cargo/build-std.toml --config "target.$TRIPLE.rustflags=[\"--cfg=router\"]"
 elif [ ! -d "$sysroot/lib/rustlib/$TRIPLE/lib" ]; then
 	die "no standard library for $TRIPLE: run openwrt/toolchain.sh $TARGET"
 fi
@@ -68,12 +74,17 @@ export "CFLAGS_$name=-Os -Xclang -Oz -g0 -fno-asynchronous-unwind-tables -fno-un
 
 registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
 set -- "$@" --config "target.$TRIPLE.rustflags=[\"--remap-path-prefix=$registry=crates\",\"--remap-path-prefix=$sysroot/lib/rustlib/src/rust=rust\",\"--remap-path-prefix=$root=.\"]"
+# Cryptography opens QUIC Initials and checks artefacts, a few a second at most:
+# its compact forms, without those for processors that routers do not have.
+for cfg in aes_backend=soft aes_backend_soft=compact polyval_backend=soft sha2_backend=soft sha2_backend_soft=compact; do
+	set -- "$@" --config "target.$TRIPLE.rustflags=[\"--cfg=${cfg%%=*}=\\\"${cfg#*=}\\\"\"]"
+done
 # What is not ours is never on the path of a packet, except in archives.
 set -- "$@" --config 'profile.release.package."*".opt-level="z"'
 # shellcheck disable=SC2086 # a list of words
 [ "${3:-}" != check ] || exec cargo "$@" check --locked --target "$TRIPLE" $features ${CARGO_FLAGS:-}
 # shellcheck disable=SC2086
-cargo "$@" build --release --locked --target "$TRIPLE" $features ${CARGO_FLAGS:-}
+cargo "$@" rustc --release --locked --target "$TRIPLE" $features ${CARGO_FLAGS:-} -- $link
 
 built=${CARGO_TARGET_DIR:-target}/$TRIPLE/release/streamguard
 [ "$what" != streamguard-web ] || built=$built-web

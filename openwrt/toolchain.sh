@@ -47,7 +47,7 @@ flock 9
 # What a plain Debian or Ubuntu lacks; installed where that is possible.
 tools() {
 	missing=
-	for pair in make:make bison:bison flex:flex file:file xz:xz-utils bzip2:bzip2 curl:curl; do
+	for pair in make:make bison:bison flex:flex file:file xz:xz-utils bzip2:bzip2 curl:curl zopfli:zopfli; do
 		command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 	done
 	python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
@@ -152,7 +152,7 @@ autotools() {
 		cd "$SG_CACHE/build/$TARGET/$name" &&
 		"$source/configure" --host="$HOST" --prefix="$PREFIX" --disable-shared "$@" \
 			CC="$CARGO_DIR/$TRIPLE-cc" AR="$SG_CACHE/bin/zig-ar" RANLIB="$SG_CACHE/bin/zig-ranlib" \
-			CFLAGS='-Os -g0 -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections' >configure.log 2>&1 &&
+			CFLAGS='-Os -Xclang -Oz -g0 -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections' >configure.log 2>&1 &&
 		case $name in
 		libpcap) make -j"$JOBS" libpcap.a >make.log 2>&1 && cp libpcap.a "$PREFIX/lib/" ;;
 		*) make -j"$JOBS" install >make.log 2>&1 ;;

@@ -141,6 +141,7 @@ impl Lan {
     }
 
     /// Finds the client of a packet, entering it if it is new.
+    #[cfg_attr(router, optimize(speed))]
     pub fn place(&mut self, packet: &Packet<'_>) -> Placement {
         let Net::Ip(ip) = packet.net else { return Placement::NotIp };
         if packet.ether.is_some()
@@ -231,6 +232,7 @@ impl Lan {
         }
     }
 
+    #[cfg_attr(router, optimize(speed))]
     fn is_lan(&self, addr: Addr, mac: Option<MacAddr>) -> bool {
         if let Vantage::Prefixes(prefixes) = &self.vantage {
             return prefixes.iter().any(|prefix| prefix.contains(&addr));
@@ -247,6 +249,7 @@ impl Lan {
 
     /// The number of the client behind this MAC and address. With `Identify::Ip`, and without a MAC, the address
     /// is the client.
+    #[cfg_attr(router, optimize(speed))]
     fn enter(&mut self, mac: Option<MacAddr>, addr: Addr) -> ClientIdx {
         let mac = mac.filter(|mac| *mac != MacAddr::NONE && !mac.is_group());
         let id = match (self.identify, mac) {

@@ -25,6 +25,11 @@
 //! Everything but `os` (and the shell above it: `methods`, `daemon`, `cli`, `main`) takes time and bytes as arguments, so
 //! that live capture, a file and a test's virtual household drive the very same code: the same bytes give the
 //! same results, bit for bit.
+//!
+//! `cfg(router)` is the build for routers (openwrt/build.sh): all code as small as it gets but the functions on the
+//! path of a packet, which say so by an attribute that only that build's compiler takes.
+
+#![cfg_attr(router, feature(optimize_attribute))]
 
 pub mod units;
 

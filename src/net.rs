@@ -118,6 +118,7 @@ impl Addr {
 
     /// Site-local by construction: RFC 1918, RFC 4193 (fc00::/7) or link-local (169.254/16, fe80::/10).
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub fn is_private(&self) -> bool {
         match self.v4() {
             Some([10, ..] | [192, 168, ..] | [169, 254, ..]) => true,
@@ -137,6 +138,7 @@ impl Addr {
 
     /// Multicast, broadcast, unspecified or loopback: never a peer somebody chose.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub fn is_special(&self) -> bool {
         match self.v4() {
             Some([a, ..]) => a == 0 || a == 127 || a >= 224,
@@ -197,6 +199,7 @@ impl<'de> Deserialize<'de> for Addr {
 
 /// Finalising 64-bit mixer (the `fmix64` step of MurmurHash3). Tables that hostile hosts can fill add a secret
 /// seed to the input first.
+#[cfg_attr(router, optimize(speed))]
 pub const fn mix(mut x: u64) -> u64 {
     x ^= x >> 33;
     x = x.wrapping_mul(0xff51_afd7_ed55_8ccd);

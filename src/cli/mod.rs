@@ -160,6 +160,8 @@ fn captures(verb: &str, files: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 
 /// Runs the command that `args` (program name first) describe.
 pub fn run(args: &[String]) -> ExitCode {
+    #[cfg(feature = "os")]
+    crate::os::trap::report();
     let (name, rest) =
         args.split_first().map_or(("streamguard", &[][..]), |(name, rest)| (name.as_str(), rest));
     let name = name.rsplit('/').next().unwrap_or(name);

@@ -66,6 +66,7 @@ impl<const N: usize> Sliding<N> {
 
     /// Counts `n` more of `which`.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn add(&mut self, slice: Slice, which: usize, n: u32) {
         self.roll(slice);
         let (five, thirty) = (self.slice as usize % CELLS, self.slice as usize / CELLS % CELLS);
@@ -102,6 +103,7 @@ fn clear<const N: usize>(cells: &mut [[u32; N]; CELLS], from: u32, to: u32) {
 }
 
 /// Subtracts from the newest cells first.
+#[cfg_attr(router, optimize(speed))]
 fn take<const N: usize>(cells: &mut [[u32; N]; CELLS], newest: usize, which: usize, n: u32) {
     let mut left = n;
     for back in 0..CELLS {

@@ -113,6 +113,7 @@ impl Detection {
 
     /// Takes in one frame with its flow, after [`Self::poll`] was told its stamp.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub fn observe(&mut self, packet: &Packet<'_>, flow: Option<&Seen<'_>>, at: Moment) {
         match (&packet.net, flow) {
             (Net::Ip(ip), Some(seen)) => self.observe_ip(packet, seen, ip, at),

@@ -56,6 +56,7 @@ impl<K: Copy + Eq + Default, V: Clone + Default> Table<K, V> {
     }
 
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     fn find(&self, hash: u64, key: &K) -> Option<usize> {
         let (first, tag) = self.set(hash);
         (first..first + WAYS).find(|&at| self.tags[at] == tag && self.places[at].key == *key)
@@ -90,6 +91,7 @@ impl<K: Copy + Eq + Default, V: Clone + Default> Table<K, V> {
 
     /// The entry of a key, made if there is room for it.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn enter(&mut self, hash: u64, key: &K, slice: Slice) -> Option<&mut V> {
         let at = match self.find(hash, key) {
             Some(at) => at,

@@ -21,6 +21,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn ipv4(&mut self) -> Option<Layer> {
         let header: &'a [u8; 20] = self.open(Proto::Ip)?;
         let [first, _, l0, l1, _, _, f0, f1, ttl, protocol, _, _, a, b, c, d, e, f, g, h] = *header;
@@ -111,6 +112,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn ipv6(&mut self) -> Option<Layer> {
         let header: &'a [u8; 40] = self.open(Proto::Ipv6)?;
         let (src, rest) = header[8..].split_first_chunk()?;

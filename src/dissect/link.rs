@@ -13,6 +13,7 @@ const MAX_LENGTH_FIELD: u16 = 1500;
 
 impl<'a> Walk<'a> {
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn ethernet(&mut self) -> Option<Layer> {
         let header: &[u8; 14] = self.open(Proto::Eth)?;
         let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;

@@ -34,6 +34,7 @@ pub use path::{MAX_LAYERS, Path, Proto};
 use walk::{Layer, Walk};
 
 /// Reads the headers of one frame.
+#[cfg_attr(router, optimize(speed))]
 pub fn dissect<'a>(frame: &Frame<'a>) -> Packet<'a> {
     match plain::plain(frame) {
         Some(packet) => packet,
@@ -43,6 +44,7 @@ pub fn dissect<'a>(frame: &Frame<'a>) -> Packet<'a> {
 
 /// Header by header.
 #[inline(never)]
+#[cfg_attr(router, optimize(speed))]
 fn walked<'a>(frame: &Frame<'a>) -> Packet<'a> {
     let mut walk = Walk::new(frame);
     let mut next = match frame.link {
@@ -73,6 +75,7 @@ impl Walk<'_> {
     }
 
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     fn step(&mut self, layer: Layer) -> Option<Layer> {
         match layer {
             Layer::EtherType(kind) => self.ether_type(kind),

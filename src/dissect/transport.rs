@@ -10,6 +10,7 @@ use super::{Reason, Tcp, Transport, tcp_flags};
 
 impl<'a> Walk<'a> {
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn tcp(&mut self) -> Option<Layer> {
         let header: &'a [u8; 20] = self.open(Proto::Tcp)?;
         let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = *header;
@@ -44,6 +45,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn udp(&mut self) -> Option<Layer> {
         let header: &[u8; 8] = self.open(Proto::Udp)?;
         let [s0, s1, d0, d1, l0, l1, _, _] = *header;
@@ -147,6 +149,7 @@ impl<'a> Walk<'a> {
         (self.wire_left() > 0).then_some(Layer::EtherType(0x86dd))
     }
 
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn icmp(&mut self, proto: Proto) -> Option<Layer> {
         let Some(&[kind, code, ..]) = self.rest().first_chunk::<6>() else { return self.open_cut(proto, 8) };
         self.enter(proto)?;

@@ -32,6 +32,7 @@ impl Engine {
     }
 
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn look_for_attacks(&mut self, at: Moment) {
         if let Some(detection) = &mut self.detection {
             detection.poll(at, &self.flows);

@@ -200,6 +200,7 @@ impl House {
     }
 
     /// A frame passed the LAN.
+    #[cfg_attr(router, optimize(speed))]
     pub fn frame(&mut self, frame: &Frame<'_>) {
         let handled = self.engine.handle_frame(frame);
         let (placement, wire_len) = (handled.placement, handled.packet.wire_len);

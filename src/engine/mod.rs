@@ -169,6 +169,7 @@ impl Engine {
     }
 
     /// Takes in one frame.
+    #[cfg_attr(router, optimize(speed))]
     pub fn handle_frame<'a>(&mut self, frame: &Frame<'a>) -> Handled<'_, 'a> {
         let packet = dissect(frame);
         self.seen.packets += 1;
@@ -261,6 +262,7 @@ impl Engine {
         self.windows.late()
     }
 
+    #[cfg_attr(router, optimize(speed))]
     fn advance(&mut self, at: Moment) {
         loop {
             match self.windows.advance(at) {

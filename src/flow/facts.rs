@@ -232,6 +232,7 @@ impl Flow {
 
     /// Counts one packet.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn count(&mut self, side: Side, packet: &Packet<'_>, ip_bytes: u32) -> Arrival {
         self.last = self.last.max(packet.at);
         let half = self.half_mut(side);

@@ -106,6 +106,7 @@ impl FlowTable {
 
     /// Counts a packet with its flow, which it may begin; `None` if it has no IP header.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub fn observe(&mut self, packet: &Packet<'_>) -> Option<Seen<'_>> {
         let (ends, ip_bytes) = Ends::of(packet)?;
         let hash = self.hash(&ends);
@@ -135,6 +136,7 @@ impl FlowTable {
 
     /// Rank in the set's order, place, and the sending side.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     fn find(&self, index: usize, tag: u32, ends: &Ends) -> Option<(usize, usize, Side)> {
         let set = &self.sets[index];
         for (rank, &way) in set.order.iter().enumerate() {
@@ -150,6 +152,7 @@ impl FlowTable {
 
     /// Gives a newcomer the place used longest ago.
     #[inline(never)]
+    #[cfg_attr(router, optimize(speed))]
     fn admit(&mut self, index: usize, tag: u32, ends: &Ends, packet: &Packet<'_>) -> (usize, Side, bool) {
         let set = &mut self.sets[index];
         set.order.rotate_right(1);
@@ -172,6 +175,7 @@ impl FlowTable {
     }
 
     /// Puts a new flow in a place and the old one aside.
+    #[cfg_attr(router, optimize(speed))]
     fn replace(&mut self, index: usize, way: usize, ends: &Ends, packet: &Packet<'_>) -> Side {
         let slot = index * WAYS + way;
         // Copied, not swapped: a flow is three cache lines.
@@ -181,6 +185,7 @@ impl FlowTable {
     }
 
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     fn settle(&mut self, index: usize, way: usize, ends: &Ends, packet: &Packet<'_>) -> Side {
         let flow = &mut self.flows[index * WAYS + way];
         *flow = Flow::begin(*ends, packet);
@@ -189,6 +194,7 @@ impl FlowTable {
 
     /// The same for both directions.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     fn hash(&self, ends: &Ends) -> u64 {
         let end = |end: &Endpoint| mix(self.seed ^ words(&end.addr) ^ u64::from(end.port) << 40);
         mix(end(&ends.src).wrapping_add(end(&ends.dst)).wrapping_add(u64::from(ends.proto)))

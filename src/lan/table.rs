@@ -80,6 +80,7 @@ fn mac_hash(mac: MacAddr) -> u64 {
     mix(u64::from_le_bytes([a, b, c, d, e, f, 1, 0]))
 }
 
+#[cfg_attr(router, optimize(speed))]
 fn find(slots: &[u16; SLOTS], hash: u64, mut matches: impl FnMut(u16) -> bool) -> Option<u16> {
     for probe in 0..MAX_PROBES {
         let slot = slots[(hash as usize).wrapping_add(probe) % SLOTS];
@@ -142,6 +143,7 @@ impl Clients {
     }
 
     /// Finds a client by its identity.
+    #[cfg_attr(router, optimize(speed))]
     pub fn find(&self, id: &ClientId) -> Option<ClientIdx> {
         find(&self.by_id, id_hash(id), |n| self.known[usize::from(n)].id == *id).map(ClientIdx)
     }
@@ -171,6 +173,7 @@ impl Clients {
     }
 
     /// The client's number, a new one if it is new; remembers the address.
+    #[cfg_attr(router, optimize(speed))]
     pub fn enter(&mut self, id: ClientId, mac: Option<MacAddr>, addr: Addr) -> ClientIdx {
         let number = match find(&self.by_id, id_hash(&id), |n| self.known[usize::from(n)].id == id) {
             Some(number) => number,

@@ -203,6 +203,7 @@ impl NameWatcher {
     /// Looks at a packet, whose client sends or receives it (`None`: both ends are local, or neither is); returns
     /// the number of events that are now in [`Self::events`].
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub fn observe(&mut self, packet: &Packet<'_>, direction: Option<Direction>) -> usize {
         self.events.clear();
         let may_carry_name = match packet.transport {

@@ -197,6 +197,7 @@ impl Live {
     ///
     /// # Errors
     /// If the interface has gone or libpcap fails.
+    #[cfg_attr(router, optimize(speed))]
     pub fn read(
         &mut self,
         bridge: Bridge,

@@ -42,6 +42,8 @@ pub mod store;
 pub mod sys;
 #[cfg(all(test, feature = "os"))]
 mod testing;
+#[cfg(feature = "os")]
+pub mod trap;
 
 // musl's `timeval` has 16 bytes on every machine since 1.2; on 32-bit ones the libc crate knows that only by a cfg.
 // Without it libpcap's packet lengths are read eight bytes early and slices run out of bounds (.cargo/config.toml).

@@ -94,6 +94,7 @@ impl ServerBytes {
     }
 
     /// Bytes in the last `windows` windows up to and including `no`.
+    #[cfg_attr(router, optimize(speed))]
     pub fn bytes_in(&self, no: WindowNo, windows: usize) -> u64 {
         (0..windows.min(RING) as u64).filter(|k| *k <= no).map(|k| u64::from(self.bytes[slot(no - k)])).sum()
     }
@@ -138,6 +139,7 @@ impl Client {
     }
 
     /// Folds in a packet of window `no`, which must not be closed.
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn observe(&mut self, no: WindowNo, sample: &Sample) {
         // A window further ahead than the next one can only come from a caller that did not advance first.
         if no < self.open || no > self.open + 1 {

@@ -224,6 +224,7 @@ impl Windows {
     }
 
     /// Folds a packet into its client's open window. Later than [`LATE`], it is only counted as late.
+    #[cfg_attr(router, optimize(speed))]
     pub fn observe(&mut self, client: ClientIdx, sample: &Sample) {
         let no = window_no(sample.at);
         if no < self.open {

@@ -134,6 +134,7 @@ impl<R: Read> TraceReader<R> {
     /// Only if reading itself fails; damage is counted, not reported as an error.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, TraceError> {
         let record = match self.peeked.take() {
             Some(record) => Some(record),
@@ -156,6 +157,7 @@ impl<R: Read> TraceReader<R> {
     }
 
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     fn advance(&mut self) -> Result<Option<Record>, TraceError> {
         let found = match &mut self.format {
             Format::Pcap(pcap) => pcap.advance(&mut self.window, &mut self.damage),

@@ -41,6 +41,7 @@ impl Pcap {
     }
 
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn advance<R: Read>(
         &self,
         window: &mut Window<R>,
@@ -67,6 +68,7 @@ impl Pcap {
 
     /// A record header, and how many bytes it says were captured.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     fn parse(&self, header: &[u8]) -> (Record, usize) {
         let word = |index| self.order.word(header, index);
         let captured = word(2) as usize;
