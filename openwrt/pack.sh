@@ -109,7 +109,7 @@ squeezed() {
 		gzip -n9 "$1"
 		return
 	fi
-	done=$out/work/zopfli/$(sha256sum <"$1" | cut -d' ' -f1)
+	done=$out/squeezed/$(sha256sum <"$1" | cut -d' ' -f1)
 	if [ ! -f "$done" ]; then
 		mkdir -p "${done%/*}"
 		zopfli -c --gzip "$1" >"$done.part"

@@ -15,8 +15,8 @@ const LONGEST: usize = BEFORE.len() + VERSION.len() + "  at 0x0123456789abcdef\n
 /// From now on a trap or a bad memory access writes one line to standard error before it ends the process as ever.
 /// procd hands that to the system log.
 pub fn report() {
-    // SAFETY: zeros are a valid `sigaction`; the handler calls nothing but write(2), which signal-safety(7) allows;
-    // SA_RESETHAND leaves the second fault, on return to the same instruction, to the kernel.
+    // SAFETY: zeros are a valid `sigaction`; the handler calls nothing but write(2) and raise(3), which signal-safety(7)
+    // allows; SA_RESETHAND leaves the second signal to the kernel.
     unsafe {
         let mut action: libc::sigaction = zeroed();
         action.sa_sigaction = on_trap as extern "C" fn(_, _, _) as libc::sighandler_t;
@@ -27,13 +27,17 @@ pub fn report() {
     }
 }
 
-extern "C" fn on_trap(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+extern "C" fn on_trap(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: the kernel gives a valid `siginfo_t` to handlers that ask for one; these signals carry an address.
     let at = unsafe { (*info).si_addr() } as usize;
     let mut line = [0; LONGEST];
     let len = compose(&mut line, at);
-    // SAFETY: the bytes are ours. There is nothing to do if they cannot be written.
-    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), len) };
+    // SAFETY: the bytes are ours, and there is nothing to do if they cannot be written. The signal is raised again
+    // because one that somebody sent does not come back by itself.
+    unsafe {
+        libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), len);
+        libc::raise(signal);
+    }
 }
 
 /// The line, without the formatter: it may be what has failed.
