@@ -20,6 +20,19 @@ run() {
 	esac
 }
 
+# last_words TARGET: it waits for a capture that never comes, and is sent the signal of a trap.
+last_words() {
+	rm -f "$work/pipe" "$work/words"
+	mkfifo "$work/pipe"
+	run "$1" analyze "$work/pipe" 2>"$work/words" &
+	sleep 2
+	pkill -ILL -P $!
+	sleep 2
+	pkill -KILL -P $!
+	wait $!
+	[ $? = 132 ] && grep -q 'stopped by a fault in itself.* at 0x' "$work/words"
+}
+
 tried=''
 for target in $SG_TARGETS; do
 	sg_target "$target"
@@ -43,6 +56,7 @@ assert got == (int(sys.argv[2]), int(sys.argv[3])), got' "$work/$file.$target" "
 		[ -f "$first" ] || cp "$work/story" "$first"
 		ok "$target: $file is judged as by the first target (were all built from the same sources?)" cmp "$first" "$work/story"
 	done <"$work/totals"
+	[ ! -f "$out/$target/streamguard" ] || ok "$target says where it was when it is stopped by a fault" last_words "$target"
 	ok "$target refuses a file that is no capture" no run "$target" analyze "$root/Cargo.toml"
 done
 [ -n "$tried" ] || skip "nothing built: make cross TARGET='$SG_TARGETS'"
