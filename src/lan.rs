@@ -4,8 +4,8 @@
 //! capture file it has to be inferred, in one pass, from who uses site-local addresses (docs/design.md §3):
 //!
 //! * a MAC that sends from an RFC 1918, ULA or link-local address is a device, and its global IPv6 addresses are
-//!   its own, too, unless it behaves like a router (announces prefixes, or sends from public IPv4 addresses or
-//!   from many IPv6 networks);
+//!   its own, too, unless it behaves like a router (announces prefixes, says so in a neighbour advertisement, or
+//!   sends from public IPv4 addresses or from many IPv6 networks);
 //! * prefixes from router advertisements are LAN;
 //! * `--lan CIDR` replaces all guessing.
 //!
@@ -22,6 +22,9 @@ pub use table::{ClientIdx, Clients, Known, MAX_ADDRESSES, MAX_CLIENTS};
 
 /// ICMPv6 router advertisement, RFC 4861 §4.2.
 const ROUTER_ADVERTISEMENT: u8 = 134;
+/// ICMPv6 neighbour advertisement, RFC 4861 §4.4, and its flag of a router.
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+const ROUTER_FLAG: u16 = 0x8000;
 /// Prefixes learnt from router advertisements; more are ignored.
 const MAX_PREFIXES: usize = 16;
 /// MAC addresses remembered as routers; the oldest is forgotten.
@@ -144,10 +147,13 @@ impl Lan {
     #[cfg_attr(router, optimize(speed))]
     pub fn place(&mut self, packet: &Packet<'_>) -> Placement {
         let Net::Ip(ip) = packet.net else { return Placement::NotIp };
-        if packet.ether.is_some()
-            && matches!(packet.transport, Transport::Icmp { kind: ROUTER_ADVERTISEMENT, .. })
-        {
-            self.learn_router(packet);
+        if let (Some(ether), Transport::Icmp { kind, id, .. }) = (packet.ether, &packet.transport) {
+            match *kind {
+                ROUTER_ADVERTISEMENT => self.learn_router(packet),
+                // Where no advertisement of prefixes was caught, a router says what it is when it is asked for.
+                NEIGHBOUR_ADVERTISEMENT if id & ROUTER_FLAG != 0 => self.remember_gateway(ether.src),
+                _ => {}
+            }
         }
         let placement = if ip.src.is_special() || ip.dst.is_special() {
             self.place_local(packet.ether, ip.src)

@@ -274,7 +274,8 @@ pub enum Transport {
         kind: u8,
         /// Code.
         code: u8,
-        /// Identifier of echo messages, lifetime in seconds of router advertisements, else 0.
+        /// Identifier of echo messages, lifetime in seconds of router advertisements, first flags of neighbour
+        /// advertisements, else 0.
         id: u16,
     },
     /// Another protocol number.

@@ -159,6 +159,8 @@ impl<'a> Walk<'a> {
             [_, _, _, _, i0, i1, ..] if queries.contains(&kind) => u16::from_be_bytes([*i0, *i1]),
             // A router advertisement has its lifetime in seconds two bytes further (RFC 4861 §4.2).
             [_, _, _, _, _, _, l0, l1, ..] if kind == 134 => u16::from_be_bytes([*l0, *l1]),
+            // The flags of a neighbour advertisement (RFC 4861 §4.4).
+            [_, _, _, _, f0, f1, ..] if kind == 136 => u16::from_be_bytes([*f0, *f1]),
             _ => 0,
         };
         let quotation = match (proto, kind) {

@@ -58,6 +58,25 @@ fn a_device_owns_its_global_ipv6_addresses_and_a_router_does_not() {
 }
 
 #[test]
+fn a_neighbour_that_says_it_is_a_router_is_one() {
+    let mut lan = Lan::new(Vantage::Guess, Identify::Mac);
+    lan.place(&packet(Some((TABLET, ROUTER)), "fe80::11", "ff02::1"));
+    let mut here_i_am = packet(Some((ROUTER, TABLET)), "fe80::1", "fe80::11");
+    here_i_am.transport = Transport::Icmp { kind: NEIGHBOUR_ADVERTISEMENT, code: 0, id: ROUTER_FLAG };
+    lan.place(&here_i_am);
+    let down = side(&mut lan, &packet(Some((ROUTER, TABLET)), "2001:db8:1::5", "2001:db8:2::20"));
+    assert_eq!(
+        (down.direction, lan.clients().known(down.client).unwrap().mac),
+        (Direction::Down, Some(TABLET))
+    );
+    // A device that answers is none.
+    let mut lan = Lan::new(Vantage::Guess, Identify::Mac);
+    here_i_am.transport = Transport::Icmp { kind: NEIGHBOUR_ADVERTISEMENT, code: 0, id: 0x6000 };
+    lan.place(&here_i_am);
+    assert!(lan.gateways.is_empty());
+}
+
+#[test]
 fn identify_ip_makes_each_address_a_client() {
     let mut lan = Lan::new(Vantage::Guess, Identify::Ip);
     let one = side(&mut lan, &packet(Some((TABLET, ROUTER)), "192.168.1.20", "203.0.113.5"));
