@@ -4,9 +4,11 @@
 i18n.py          writes po/templates/streamguard.pot and brings each po/*/streamguard.po up to date: translations
                  stay, new texts come in empty, texts that are gone go
 i18n.py --check  exits 1 if that would change anything
+i18n.py --lmo DIR  writes DIR/streamguard.LANGUAGE.lmo, what LuCI on a router reads (its own build makes them with po2lmo)
 """
 import pathlib
 import re
+import struct
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -51,7 +53,62 @@ def catalogue(found, language, translated):
     return HEAD % language + "\n".join(entries)
 
 
+# LuCI's names of languages that gettext calls otherwise.
+ALIASES = {"zh_Hans": "zh-cn", "pt_BR": "pt-br"}
+
+
+def sfh(text):
+    """Paul Hsieh's SuperFastHash, by which LuCI finds a text (modules/luci-base/src/lib/lmo.c)."""
+    data = text.encode()
+    value, mask = len(data), 0xFFFFFFFF
+    word = lambda at: int.from_bytes(data[at : at + 2], "little")
+    signed = lambda at: data[at] - 256 if data[at] > 127 else data[at]
+    whole = len(data) & ~3
+    for at in range(0, whole, 4):
+        value = (value + word(at)) & mask
+        value = ((value << 16) ^ (word(at + 2) << 11) ^ value) & mask
+        value = (value + (value >> 11)) & mask
+    match len(data) & 3:
+        case 3:
+            value = (value + word(whole)) & mask
+            value ^= (value << 16 ^ signed(whole + 2) << 18) & mask
+            value = (value + (value >> 11)) & mask
+        case 2:
+            value = (value + word(whole)) & mask
+            value ^= value << 11 & mask
+            value = (value + (value >> 17)) & mask
+        case 1:
+            value = (value + signed(whole)) & mask
+            value ^= value << 10 & mask
+            value = (value + (value >> 1)) & mask
+    for left, right in ((3, 5), (4, 17), (25, 6)):
+        value ^= value << left & mask
+        value = (value + (value >> right)) & mask
+    return value
+
+
+def catalogue_lmo(translated):
+    """Texts, an index sorted by hash, the index's place; all numbers big-endian."""
+    texts, index = b"", []
+    for source, target in translated.items():
+        if target and target != source:
+            text = target.encode()
+            index.append(struct.pack(">4I", sfh(source), 1, len(texts), len(text)))
+            texts += text + bytes(-len(text) % 4)
+    return texts + b"".join(sorted(index)) + struct.pack(">I", len(texts))
+
+
+def lmo(directory):
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in sorted(APP.glob("po/*/streamguard.po")):
+        language = ALIASES.get(path.parent.name, path.parent.name)
+        (directory / f"streamguard.{language}.lmo").write_bytes(catalogue_lmo(known(path)))
+    return 0
+
+
 def main():
+    if "--lmo" in sys.argv:
+        return lmo(pathlib.Path(sys.argv[-1]))
     found, stale = texts(), []
     wanted = {APP / "po/templates/streamguard.pot": catalogue(found, "", {})}
     for path in sorted(APP.glob("po/*/streamguard.po")):

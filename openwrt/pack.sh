@@ -75,6 +75,7 @@ tree() {
 			! -name 'transport-http.js' ! -name 'language.js' ! -name 'icon.svg' ! -path './pages/settings.js') | while read -r file; do
 			put 644 "$root/files/www/$file" "$dir/www/luci-static/resources/streamguard/$file"
 		done
+		python3 "$root/openwrt/i18n.py" --lmo "$dir/usr/lib/lua/luci/i18n"
 		find "$dir" -type f -exec chmod 644 {} +
 		find "$dir/usr/libexec" -type f -exec chmod 755 {} + ;;
 	esac

@@ -41,8 +41,19 @@ async function body(request) {
 	return Buffer.concat(parts).toString();
 }
 
+// The texts of a catalogue as LuCI hands them to its pages: {hash: text}.
+export function catalogue(file) {
+	const bytes = readFileSync(file);
+	const found = {};
+	for (let at = bytes.readUInt32BE(bytes.length - 4); at < bytes.length - 4; at += 16) {
+		const [key, , offset, length] = [0, 4, 8, 12].map(field => bytes.readUInt32BE(at + field));
+		found[key.toString(16).padStart(8, '0')] = bytes.toString('utf8', offset, offset + length);
+	}
+	return found;
+}
+
 // {url, stop}: `url` + view + '?' + session is a page.
-export async function router(rpcd, luci) {
+export async function router(rpcd, luci, texts = {}) {
 	const one = async ({ id, method, params }) => {
 		if (method === 'list')
 			return { jsonrpc: '2.0', id, result: rpcd.list((params || []).at(-1)) };
@@ -65,7 +76,7 @@ export async function router(rpcd, luci) {
 		} else if (pathname === '/stub.js') {
 			send('text/javascript', STUB);
 		} else if (pathname === '/translations.js') {
-			send('text/javascript', 'window.TR = {};');
+			send('text/javascript', 'window.TR = ' + JSON.stringify(texts));
 		} else if (pathname.startsWith('/luci-static/')) {
 			const file = installed(pathname, luci);
 			file ? send(TYPES[file.split('.').pop()] || 'application/octet-stream', readFileSync(file)) : send('text/plain', 'none', 404);

@@ -1,11 +1,12 @@
 // The LuCI app on a router: its views over ubus, and what a login may do with them. A stand-in for LuCI is always
 // there; with LUCI_ROOT=/path/to/a/router's/www, every test runs in that LuCI too.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { browser as launch, house } from './house.mjs';
-import { router } from './luci.mjs';
+import { browser as launch, house, ROOT, scratch } from './house.mjs';
+import { catalogue, router } from './luci.mjs';
 import { DENIED, OK, rights, rpcd } from './rpcd.mjs';
 
 const APP = 'luci-app-streamguard';
@@ -129,6 +130,20 @@ for (const [home] of HOMES) {
 		await context.close();
 	});
 }
+
+test('the catalogues hold what LuCI looks for', { skip: process.env.LUCI_ROOT ? false : 'needs LUCI_ROOT, a router’s /www' }, async () => {
+	const files = scratch();
+	const directory = dirname(files.file('x', ''));
+	execFileSync('python3', [join(ROOT, 'openwrt/i18n.py'), '--lmo', directory]);
+	const texts = catalogue(join(directory, 'streamguard.de.lmo'));
+	assert.ok(Object.keys(texts).length > 200);
+	routers.set('German', await router(daemon, process.env.LUCI_ROOT, texts));
+	const { page, context } = await visit('German', 'settings');
+	for (const label of ['Minuten Video am Tag', 'Ein Tag beginnt um', 'Geräte ohne Namen teilen sich ein Kontingent', 'Portscans', 'So lange wird nichts gesperrt.'])
+		await page.getByText(label).first().waitFor();
+	await context.close();
+	files.remove();
+});
 
 test('texts go through LuCI’s translator', async () => {
 	const { page, context } = await visit('the stand-in', 'now');
