@@ -82,20 +82,6 @@ tree() {
 	find "$dir" -type d -exec chmod 755 {} +
 }
 
-# translations APP DIR: as LuCI reads them, under the names it gives to languages.
-translations() {
-	mkdir -p "$2"
-	for po in "$1"/po/*/streamguard.po; do
-		language=${po%/*}
-		language=${language##*/}
-		case $language in
-		pt_BR) language=pt-br ;;
-		zh_Hans) language=zh-cn ;;
-		esac
-		python3 "$here/lmo.py" "$po" "$2/streamguard.$language.lmo"
-	done
-}
-
 # scripts PACKAGE DIR: what the package managers run, as files in DIR.
 scripts() {
 	mkdir -p "$2"
