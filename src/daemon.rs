@@ -340,6 +340,7 @@ impl Daemon {
             }
             News::Session { client, session } => self.session_event(client, &session, now),
             News::Alert { stage, row } => self.alert_event(stage, row),
+            News::Attacker { kind, key } => self.attacker_event(kind, key),
         };
         self.publish(event);
     }
@@ -396,10 +397,12 @@ impl Daemon {
             self.next_tick = Moment::ZERO;
             self.look_around();
         }
-        if let Some(enforcer) = &mut self.enforcer
-            && enforcer.hear().contains(&nft::Event::OurTable)
-        {
+        let events = self.enforcer.as_mut().map(Enforcer::hear).unwrap_or_default();
+        if events.contains(&nft::Event::OurTable) {
             self.house.want_again();
+        }
+        if events.contains(&nft::Event::Flowtables) {
+            self.look_around();
         }
         while let Some(signal) = self.signals.take() {
             match signal {

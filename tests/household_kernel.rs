@@ -139,6 +139,46 @@ fn an_attack_from_the_lan_is_told_kept_and_acknowledged() {
     house.signal("daemon", "TERM");
 }
 
+#[test]
+fn an_attacker_in_the_house_is_cut_off_for_a_while_where_that_is_wanted() {
+    let Some(mut house) = Household::try_new("wanted") else { return };
+    house.start("servers", "servers", &["python3", SERVERS]);
+    house.daemon_with("config detect 'detect'\n\tlist block 'port_scan'\n");
+    let mut listener = Caller::connect(&house.dir.join("run"), Access::View).expect("daemon");
+    listener.call("subscribe", &json!({})).expect("subscribe");
+    house.player("phone-page", "phone", ["tcp", "203.0.113.12", "3000", "0.5"]);
+    house.player("tablet-page", "tablet", ["tcp", "203.0.113.12", "3000", "0.5"]);
+    house.goes_on("phone-page");
+    // The laptop is exempt, whatever it does.
+    house.start("allowed", "laptop", &["python3", "-c", SCAN]);
+    house.start("scan", "phone", &["python3", "-c", SCAN]);
+    let event = within(Duration::from_secs(40), "the scanner is blocked", || {
+        listener.next_message().ok().filter(|event| event["event"] == "attacker_blocked")
+    });
+    assert_eq!((&event["type"], &event["who"]), (&json!("port_scan"), &json!("02:00:00:00:01:02")));
+    assert_eq!((&event["enforced"], &event["seconds"]), (&json!(true), &json!(600)));
+    house.fails("phone-page");
+    house.goes_on("tablet-page");
+    let cut = house.router("nft list set inet streamguard cut");
+    assert!(cut.contains("02:00:00:00:01:02") && !cut.contains("02:00:00:00:01:03"), "{cut}");
+    house.call("resume", &json!({ "who": "Phone" }));
+    house.goes_on("phone-page");
+
+    // What devices send in a day is known to the next daemon.
+    let uploads = |house: &Household| {
+        let text = fs::read_to_string(house.dir.join("run/state.json")).expect("state");
+        let state: Value = serde_json::from_str(text.lines().nth(1).expect("a second line")).expect("JSON");
+        let mut uploads = state["uploads"].as_array().expect("uploads").clone().into_iter();
+        let phone = uploads.find(|upload| upload["client"] == "02:00:00:00:01:02").expect("the phone");
+        phone["today_bytes"].as_u64().expect("bytes")
+    };
+    house.signal("daemon", "TERM");
+    let before = uploads(&house);
+    house.daemon_with("");
+    house.signal("daemon", "TERM");
+    assert!(before > 0 && uploads(&house) >= before, "{before} bytes were sent");
+}
+
 /// Sums a column pair of rows in three ways that people read them.
 const SUMS: &str = "import csv, json, sqlite3, sys
 csv_file, json_file, ndjson_file, database = sys.argv[1:]
@@ -152,12 +192,15 @@ print(sqlite3.connect(database).execute(view).fetchone()[0])";
 #[test]
 fn what_moved_is_recorded_kept_and_exported() {
     let Some(mut house) = Household::try_new("books") else { return };
+    house.router("sysctl -qw net.netfilter.nf_conntrack_acct=1");
     house.start("servers", "servers", &["python3", SERVERS]);
     house.daemon();
     let mut listener = Caller::connect(&house.dir.join("run"), Access::View).expect("daemon");
     listener.call("subscribe", &json!({})).expect("subscribe");
     house.player("phone-page", "phone", ["tcp", "203.0.113.12", "3000", "0.2"]);
     house.goes_on("phone-page");
+
+    house.is_counted_by_the_kernel();
 
     let recording = json!({ "interface": "br-lan", "filter": "tcp port 80 or tcp", "seconds": 2 });
     house.call("capture_start", &recording);
@@ -215,6 +258,16 @@ fn what_moved_is_recorded_kept_and_exported() {
 }
 
 impl Household {
+    /// Whether conntrack's counters and ours agree.
+    fn is_counted_by_the_kernel(&self) {
+        within(Duration::from_secs(10), "the kernel counted about as many bytes", || {
+            let accounting = &self.call("doctor", &json!({}))["accounting"];
+            let theirs = accounting["kernel_bytes"].as_u64()?;
+            let ours = accounting["counted_bytes"].as_u64()?;
+            (ours * 10 >= theirs * 9 && theirs * 10 >= ours * 9).then_some(())
+        });
+    }
+
     /// Whether Wireshark's tools read a file of packets as it is said to be.
     fn is_readable(&self, said: &Value) {
         let file = said["file"].as_str().expect("file");

@@ -202,6 +202,9 @@ impl<W: Write> Replay<W> {
                 )
             }
             News::Alert { stage: Stage::Updated, .. } => Ok(()),
+            News::Attacker { kind, key } => {
+                writeln!(self.out, "blocked for a while: {key} ({})", kind.name())
+            }
             News::Alert { stage, row } => {
                 let at_s = if *stage == Stage::Opened { row.first_s } else { row.last_s };
                 let at = Moment::from_secs(u64::try_from(at_s).unwrap_or(0));

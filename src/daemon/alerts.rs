@@ -3,11 +3,25 @@
 use serde_json::Value;
 
 use super::Daemon;
-use crate::detect::{Severity, Stage};
+use crate::detect::{Kind, Severity, Stage};
+use crate::engine::house::BLOCK_FOR;
 use crate::history::AlertRow;
 use crate::methods::{alerts, news};
+use crate::ruleset::Key;
 
 impl Daemon {
+    /// Says that an attacker is blocked, or would be.
+    pub(super) fn attacker_event(&self, kind: Kind, key: Key) -> Value {
+        let enforced = self.enforcer.is_some();
+        log::warn!(
+            "attacker {} for {} s ({})",
+            if enforced { "blocked" } else { "to block" },
+            BLOCK_FOR.as_secs(),
+            kind.name()
+        );
+        news::attacker_event(kind, key, enforced)
+    }
+
     /// Keeps a change of an alert and says it in the log: what and how bad, not who. That is in the event.
     pub(super) fn alert_event(&mut self, stage: Stage, row: AlertRow) -> Value {
         let word = news::stage_word(stage);

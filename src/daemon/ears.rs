@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use super::enforce::chain;
 use crate::config;
 use crate::dissect::Frame;
+use crate::net::MacAddr;
 use crate::os::capture::{CaptureError, Live, Purpose, Tally};
 use crate::os::clock::Bridge;
 use crate::time::{Duration, Moment};
@@ -17,6 +18,8 @@ use crate::time::{Duration, Moment};
 pub(super) const FRAMES_PER_TURN: usize = 256;
 /// Interfaces listened to; further ones are refused with a message.
 pub(super) const MAX_INTERFACES: usize = 16;
+/// Ports of one bridge listened to; a switch has fewer.
+const MAX_PORTS: usize = 16;
 /// Time between attempts to open a handle.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -29,9 +32,28 @@ pub(super) enum Heard {
     Names,
 }
 
-/// One interface.
+/// Where the frames of a LAN are heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Spot {
+    /// On the LAN's own device.
+    Device,
+    /// On the ports of its bridge, because the router's flow offload passes the bridge by.
+    Ports {
+        /// Their names.
+        names: Vec<String>,
+        /// The bridge's own address: what others send is heard where it comes in.
+        own: MacAddr,
+    },
+}
+
+/// One device that is listened to.
 struct Ear {
+    /// The LAN it belongs to.
     interface: String,
+    /// Itself, or one of its ports.
+    device: String,
+    /// The bridge's address, on a port.
+    port_of: Option<MacAddr>,
     handles: Option<(Live, Live)>,
     /// Why it does not listen.
     trouble: Option<String>,
@@ -55,6 +77,8 @@ pub(super) struct EarReport {
 
 /// All interfaces.
 pub(super) struct Ears {
+    /// The LANs in order, and where each is heard.
+    spots: Vec<(String, Spot)>,
     ears: Vec<Ear>,
     purpose: Purpose,
 }
@@ -65,19 +89,35 @@ impl Ears {
         if interfaces.len() > MAX_INTERFACES {
             log::error!("{} interfaces are more than {MAX_INTERFACES}", interfaces.len());
         }
-        let ear = |interface: &String| Ear {
-            interface: interface.clone(),
-            handles: None,
-            trouble: None,
-            retry_at: Moment::ZERO,
-            before: Tally::default(),
-            told: 0,
-        };
+        let spots: Vec<_> =
+            interfaces.iter().take(MAX_INTERFACES).map(|name| (name.clone(), Spot::Device)).collect();
         let ring_bytes = u32::try_from(capture.ring.as_u64()).unwrap_or(u32::MAX);
         Self {
-            ears: interfaces.iter().take(MAX_INTERFACES).map(ear).collect(),
+            ears: spots.iter().map(|(name, _)| Ear::new(name, name, None)).collect(),
+            spots,
             purpose: Purpose::Headers { snaplen_bytes: capture.snaplen, ring_bytes },
         }
+    }
+
+    /// From now on hears a LAN there. What is heard elsewhere is closed; its counts go with it.
+    pub(super) fn listen_at(&mut self, interface: &str, spot: Spot) {
+        let Some((_, known)) = self.spots.iter_mut().find(|(name, _)| name == interface) else { return };
+        if *known == spot {
+            return;
+        }
+        log::info!(
+            "{interface}: listening on {}",
+            if spot == Spot::Device { "the device" } else { "its ports" }
+        );
+        self.ears.retain(|ear| ear.interface != interface);
+        match &spot {
+            Spot::Device => self.ears.push(Ear::new(interface, interface, None)),
+            Spot::Ports { names, own } => {
+                let ports = names.iter().map(|port| Ear::new(interface, port, Some(*own)));
+                self.ears.extend(ports.take(MAX_PORTS));
+            }
+        }
+        *known = spot;
     }
 
     /// Opens what is closed, if it is time to try.
@@ -86,11 +126,14 @@ impl Ears {
             if ear.handles.is_some() || now < ear.retry_at {
                 continue;
             }
-            let names = || Live::open(&ear.interface, Purpose::Names);
-            match Live::open(&ear.interface, self.purpose).and_then(|headers| Ok((headers, names()?))) {
+            let open = |purpose| match ear.port_of {
+                None => Live::open(&ear.device, purpose),
+                Some(own) => Live::open_port(&ear.device, purpose, own),
+            };
+            match open(self.purpose).and_then(|headers| Ok((headers, open(Purpose::Names)?))) {
                 Ok(handles) => {
                     if ear.trouble.take().is_some() {
-                        log::warn!("{}: listening again", ear.interface);
+                        log::warn!("{}: listening again", ear.device);
                     }
                     ear.handles = Some(handles);
                 }
@@ -149,16 +192,21 @@ impl Ears {
     /// How each interface does.
     pub(super) fn reports(&mut self) -> Vec<EarReport> {
         let report = |ear: &mut Ear| EarReport {
-            interface: ear.interface.clone(),
+            interface: ear.device.clone(),
             trouble: ear.trouble.clone(),
             tally: ear.tally(),
         };
         self.ears.iter_mut().map(report).collect()
     }
 
-    /// The names of all interfaces.
+    /// The names of all LANs.
     pub(super) fn interfaces(&self) -> Vec<String> {
-        self.ears.iter().map(|ear| ear.interface.clone()).collect()
+        self.spots.iter().map(|(interface, _)| interface.clone()).collect()
+    }
+
+    /// The devices listened to.
+    pub(super) fn devices(&self) -> impl Iterator<Item = &str> {
+        self.ears.iter().map(|ear| ear.device.as_str())
     }
 }
 
@@ -172,6 +220,19 @@ pub(super) enum Backlog {
 }
 
 impl Ear {
+    fn new(interface: &str, device: &str, port_of: Option<MacAddr>) -> Self {
+        Self {
+            interface: interface.to_owned(),
+            device: device.to_owned(),
+            port_of,
+            handles: None,
+            trouble: None,
+            retry_at: Moment::ZERO,
+            before: Tally::default(),
+            told: 0,
+        }
+    }
+
     fn fail(&mut self, error: &CaptureError, now: Moment) {
         self.before = self.tally();
         self.handles = None;

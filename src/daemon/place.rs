@@ -3,10 +3,14 @@
 use serde_json::json;
 
 use super::Daemon;
+use super::ears::Spot;
 use crate::config::Blackhole;
+use crate::engine::house::Sight;
 use crate::lan::Vantage;
 use crate::net::Prefix;
-use crate::os::{facts, nft};
+use crate::os::facts;
+use crate::os::links::Link;
+use crate::os::nft::{self, Flowtable, OffloadKind};
 use crate::quota::Guard;
 use crate::ruleset::{Place, Shaping};
 
@@ -46,24 +50,40 @@ impl Daemon {
             None => Vantage::Guess,
         };
         let devices: Vec<_> = lan.iter().map(|link| (link.index, link.name.clone())).collect();
+        let flowtables = self.flowtables();
+        for bridge in &lan {
+            let ports = links.iter().filter(|link| link.master == Some(bridge.index));
+            let ports: Vec<String> = ports.map(|port| port.name.clone()).collect();
+            self.ears.listen_at(&bridge.name, spot(bridge, ports, &flowtables));
+        }
         let ports: Vec<_> =
             links.iter().filter(|link| link.master.is_some_and(in_lan)).map(|link| &link.name).collect();
+        let hardware = flowtables.iter().any(|table| table.kind == OffloadKind::Hardware);
         let mut shaping = Shaping::Absent;
         if let Some(enforcer) = &mut self.enforcer {
             // An offloaded flow passes a bridge's shaper only where it enters by the bridge itself.
-            let past = |table: &nft::Flowtable| {
-                table.kind == nft::OffloadKind::Hardware
-                    || table.devices.iter().any(|name| ports.contains(&name))
-            };
-            if !enforcer.flowtables().iter().any(past) {
+            let past = |table: &Flowtable| table.devices.iter().any(|name| ports.contains(&name));
+            if !hardware && !flowtables.iter().any(past) {
                 shaping = Shaping::Usable;
             }
             let own = addresses.iter().map(|address| Prefix::new(address.addr, u8::MAX)).collect();
             enforcer.set_lan(devices, own, shaping);
         }
         let place = Place { interfaces, dns_port: self.second_resolver(), shaping };
+        self.house.set_sight(if hardware { Sight::Blind } else { Sight::Full });
         self.house.set_place(place, vantage, Guard::new(&hosts, &networks));
         self.house.trust(&trusted.collect::<Vec<_>>());
+    }
+
+    /// Everybody's flowtables; read in monitor mode, too, where nothing is enforced.
+    pub(super) fn flowtables(&mut self) -> Vec<Flowtable> {
+        match &mut self.enforcer {
+            Some(enforcer) => enforcer.flowtables(),
+            None => {
+                let tables = nft::Firewall::open().and_then(|mut firewall| firewall.flowtables());
+                tables.unwrap_or_default()
+            }
+        }
     }
 
     /// The second resolver's port, if it is wanted and there: a redirect to nobody would take a client's DNS away.
@@ -89,5 +109,58 @@ impl Daemon {
             }
         }
         self.house.set_resolver(self.second_resolver());
+    }
+}
+
+/// Where a LAN is heard. A software flowtable that lists the bridge's ports instead of the bridge (fw4 before 24.10)
+/// carries offloaded flows past the bridge; the ports see all of them.
+fn spot(bridge: &Link, ports: Vec<String>, flowtables: &[Flowtable]) -> Spot {
+    let lists = |table: &Flowtable, name: &String| table.devices.contains(name);
+    let past = |table: &&Flowtable| {
+        table.kind == OffloadKind::Software
+            && !lists(table, &bridge.name)
+            && ports.iter().any(|port| lists(table, port))
+    };
+    match (flowtables.iter().find(past), bridge.mac) {
+        (Some(_), Some(own)) => Spot::Ports { names: ports, own },
+        _ => Spot::Device,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::MacAddr;
+    use crate::os::links::LinkState;
+
+    #[test]
+    fn a_flowtable_that_lists_ports_moves_the_ears_there() {
+        let own = MacAddr([2, 0, 0, 0, 0, 1]);
+        let bridge = Link {
+            index: 3,
+            name: "br-lan".into(),
+            mac: Some(own),
+            state: LinkState::Running,
+            kind: "bridge".into(),
+            master: None,
+            lower: None,
+        };
+        let names = || vec!["lan1".to_owned(), "lan2".to_owned()];
+        let table = |kind, devices: &[&str]| Flowtable {
+            table: "fw4".into(),
+            name: "ft".into(),
+            kind,
+            devices: devices.iter().map(|&name| name.to_owned()).collect(),
+        };
+        for (kind, devices, on_ports) in [
+            (OffloadKind::Software, &["lan1", "wan"][..], true),
+            (OffloadKind::Software, &["br-lan", "wan"], false),
+            (OffloadKind::Software, &["eth5", "wan"], false),
+            (OffloadKind::Hardware, &["lan1", "lan2", "wan"], false),
+        ] {
+            let expected = if on_ports { Spot::Ports { names: names(), own } } else { Spot::Device };
+            assert_eq!(spot(&bridge, names(), &[table(kind, devices)]), expected, "{kind:?} {devices:?}");
+        }
+        assert_eq!(spot(&bridge, names(), &[]), Spot::Device);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::account::Books;
 use crate::config::{self, Config};
-use crate::detect::Stage;
+use crate::detect::{Kind, Stage};
 use crate::dissect::Frame;
 use crate::engine::{Engine, Model, NamesFrom, Output, Settings, Verdict as Counted, WindowReport};
 use crate::flow::meter::Meter;
@@ -16,19 +16,21 @@ use crate::lan::{ClientIdx, Identify, Placement, Vantage};
 use crate::names::{Event as NameEvent, Pair};
 use crate::net::{Addr, ClientId, FiveTuple};
 use crate::quota::{self, Action, BlockState, Blocklist, Event, Guard, Ledger, Recovery, State, VideoServer};
-use crate::ruleset::{Compiled, Place, Shaping, compile};
+use crate::ruleset::{Compiled, Key, Place, Shaping, compile};
 use crate::time::{Duration, Moment, Now, Zone};
 use crate::units::Bytes;
 use crate::watch::Session;
 use crate::window::{WINDOW_LEN, window_start};
 
 mod alerts;
+mod attackers;
 mod names;
 mod packets;
 mod people;
 mod traffic;
 mod windows;
 
+pub use attackers::BLOCK_FOR;
 pub use packets::Packets;
 pub use people::Act;
 pub use windows::{MAX_WINDOWS, PastWindow, PastWindows};
@@ -61,6 +63,13 @@ pub enum News {
         /// As it stands.
         row: AlertRow,
     },
+    /// The source of an attack is blocked for a while.
+    Attacker {
+        /// Which detector wanted it.
+        kind: Kind,
+        /// Who, or from whom.
+        key: Key,
+    },
 }
 
 /// Whether records of flows are made.
@@ -70,6 +79,16 @@ pub enum Metering {
     On,
     /// They are not.
     Off,
+}
+
+/// Whether what devices do can be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sight {
+    /// All packets pass by us.
+    #[default]
+    Full,
+    /// The switch forwards them by itself: what was watched is not measurable, which is not zero.
+    Blind,
 }
 
 /// Whether the wanted firewall may have changed since it was last compiled.
@@ -89,6 +108,7 @@ pub struct House {
     /// Watch time already handed to the ledger, by client.
     accrued: Vec<Duration>,
     incidents: Incidents,
+    attackers: attackers::Attackers,
     calendar: Calendar,
     books: Books,
     /// The minute that the books are of, in seconds since the epoch.
@@ -103,6 +123,7 @@ pub struct House {
     latest: Now,
     news: VecDeque<News>,
     blackhole: names::Domains,
+    sight: Sight,
     wanted: Wanted,
     windows: u64,
     streaming: u64,
@@ -123,6 +144,7 @@ impl House {
             place: Place::default(),
             accrued: Vec::new(),
             incidents: Incidents::default(),
+            attackers: attackers::Attackers::default(),
             calendar,
             books,
             minute_s: None,
@@ -134,6 +156,7 @@ impl House {
             latest: Now { mono: Moment::ZERO, wall: None },
             news: VecDeque::new(),
             blackhole: names::Domains::default(),
+            sight: Sight::default(),
             wanted: Wanted::Changed,
             windows: 0,
             streaming: 0,
@@ -146,6 +169,7 @@ impl House {
     /// Goes on from what was kept.
     pub fn restore(&mut self, recovery: &Recovery, blocks: &[BlockState], now: Now) {
         self.ledger.restore(recovery, now);
+        self.restore_uploads(recovery, now.mono);
         self.judge(now);
         self.blocks.restore(blocks, now.mono, self.ledger.settings());
         self.blocks.restrict(&self.ledger, now);
@@ -184,6 +208,16 @@ impl House {
             self.place.shaping = shaping;
             self.wanted = Wanted::Changed;
         }
+    }
+
+    /// Takes over whether packets are seen.
+    pub fn set_sight(&mut self, sight: Sight) {
+        self.sight = sight;
+    }
+
+    /// Whether packets are seen.
+    pub fn sight(&self) -> Sight {
+        self.sight
     }
 
     /// Takes over where the resolver for restricted clients listens, if it does.
@@ -369,7 +403,9 @@ impl House {
             return None;
         }
         self.wanted = Wanted::Same;
-        Some(compile(&self.ledger, &self.blocks, &self.place, now))
+        let mut compiled = compile(&self.ledger, &self.blocks, &self.place, now);
+        self.attackers.join(&mut compiled.ruleset);
+        Some(compiled)
     }
 
     /// Makes the next [`House::wanted`] compile, e.g. because the kernel's table was touched.
@@ -389,7 +425,7 @@ impl House {
 
     /// What must not be lost.
     pub fn snapshot(&mut self, now: Now) -> State {
-        self.ledger.snapshot(now)
+        State { uploads: self.uploads(), ..self.ledger.snapshot(now) }
     }
 
     /// What was used, allowed and left.
@@ -453,6 +489,9 @@ impl House {
         let mut found = Vec::new();
         if self.config.dns.blackhole == config::Blackhole::Client && self.place.dns_port.is_none() {
             found.push("dns.blackhole 'client' waits: the second dnsmasq does not run");
+        }
+        if self.sight == Sight::Blind {
+            found.push("hardware flow offload hides the traffic: watch time is not measurable");
         }
         if self.place.shaping == Shaping::Usable {
             return found;

@@ -2,7 +2,7 @@
 
 use super::facts::{Arrival, Ends, Flow, Side};
 use crate::dissect::Packet;
-use crate::net::{Addr, Endpoint, mix};
+use crate::net::{Addr, Endpoint, FiveTuple, mix};
 use crate::time::Moment;
 
 /// Places a flow may live in.
@@ -132,6 +132,15 @@ impl FlowTable {
         let wire_packets = flow.wire_packets(side, packet);
         let ended = ended.then_some(&self.ended);
         Some(Seen { flow: &*flow, slot: Slot(slot as u32), side, arrival, wire_packets, ended })
+    }
+
+    /// The flow between these ends, whoever of them began it.
+    pub fn get(&self, tuple: &FiveTuple) -> Option<&Flow> {
+        let ends = Ends { src: tuple.orig, dst: tuple.resp, proto: tuple.proto };
+        let hash = self.hash(&ends);
+        let index = hash as usize & (self.sets.len() - 1);
+        let (_, way, _) = self.find(index, (hash >> 32) as u32 | 1, &ends)?;
+        self.flows.get(index * WAYS + way)
     }
 
     /// Rank in the set's order, place, and the sending side.

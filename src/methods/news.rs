@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::alerts;
-use crate::detect::Stage;
-use crate::engine::house::House;
+use crate::detect::{Kind, Stage};
+use crate::engine::house::{BLOCK_FOR, House};
 use crate::history::{AlertRow, SessionRow};
 use crate::net::ClientId;
 use crate::quota::{self, Who};
+use crate::ruleset::Key;
 use crate::time::{Moment, Now, WallTime};
 use crate::watch::Session;
 
@@ -72,6 +73,17 @@ pub fn alert_event(house: &House, stage: Stage, row: &AlertRow) -> Value {
     event["event"] = json!("alert");
     event["stage"] = json!(stage_word(stage));
     event
+}
+
+/// An attacker who is blocked for a while; `enforced` is false where nothing is written to the kernel.
+pub fn attacker_event(kind: Kind, key: Key, enforced: bool) -> Value {
+    json!({
+        "event": "attacker_blocked",
+        "type": kind.name(),
+        "who": key.to_string(),
+        "seconds": BLOCK_FOR.as_secs(),
+        "enforced": enforced,
+    })
 }
 
 /// The wall's seconds at a moment, if there is a wall clock now.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Call, Failure, Host, failure};
-use crate::engine::house::House;
+use crate::engine::house::{House, Sight};
 use crate::flow::Flow;
 use crate::lan::ClientIdx;
 use crate::names::Pair;
@@ -38,6 +38,7 @@ pub(super) fn status(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fail
         "windows_counted": streaming,
         "enforcement": condition.enforcement,
         "findings": findings,
+        "measurable": house.sight() == Sight::Full,
         "clients": all(house),
     }))
 }
@@ -84,6 +85,10 @@ pub(super) fn shown(house: &House, usage: &Usage) -> Value {
     shown["up_bytes"] = json!(totals.up_bytes);
     shown["down_bytes"] = json!(totals.down_bytes);
     shown["watching"] = json!(index.and_then(|index| watching(house, index)));
+    if house.sight() == Sight::Blind {
+        // Nobody knows; zero would be a lie.
+        (shown["used_s"], shown["left_s"]) = (Value::Null, Value::Null);
+    }
     shown["random_mac"] = json!(matches!(client, ClientId::Mac(mac) if mac.is_local()));
     shown
 }

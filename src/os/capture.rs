@@ -16,6 +16,7 @@ use pcap::{Active, Capture, Savefile};
 
 use super::clock::Bridge;
 use crate::dissect::{Frame, LinkType};
+use crate::net::MacAddr;
 use crate::units::Bytes;
 
 /// How long the kernel may collect frames before it hands over a block that is not full.
@@ -170,6 +171,22 @@ impl Live {
         }
         let link = LinkType::from_number(u32::try_from(capture.get_datalink().0).unwrap_or(u32::MAX));
         Ok(Self { interface: interface.into(), capture, link, last: (0, 0), tally: Tally::default() })
+    }
+
+    /// Opens a handle on a port of a bridge that leaves out copies: what the bridge brought here from another port
+    /// was heard there, so of what leaves by this port only what the router itself (`own`) sends to one device counts.
+    ///
+    /// # Errors
+    /// As [`Live::open`].
+    pub fn open_port(port: &str, purpose: Purpose, own: MacAddr) -> Result<Self, CaptureError> {
+        let mut live = Self::open(port, purpose)?;
+        let first_heard = format!("inbound or (ether src {own} and not ether multicast)");
+        let filter = match purpose {
+            Purpose::Headers { .. } => first_heard,
+            Purpose::Names => format!("({first_heard}) and ({NAMES_FILTER})"),
+        };
+        live.capture.filter(&filter, true).map_err(|source| CaptureError::classify(port, source))?;
+        Ok(live)
     }
 
     /// From now on only the frames that a filter of libpcap's language takes.
@@ -377,6 +394,49 @@ mod tests {
         sys::wait_readable(live.as_raw_fd(), Duration::from_secs(1)).unwrap();
         assert_eq!(live.read(clock.bridge(), 4, |_| ()).unwrap(), 4);
         assert!(live.read(clock.bridge(), 256, |_| ()).unwrap() >= 6);
+    }
+
+    #[test]
+    fn what_a_bridge_carries_is_heard_once_on_its_ports() {
+        let Some(()) = own_network("bridge", &["ip", "python3"]) else { return };
+        run("ip link add br-lan address 02:00:00:00:00:01 type bridge");
+        for (port, far, address) in [("lan1", "host1", "192.0.2.11"), ("lan2", "host2", "192.0.2.12")] {
+            run(&format!("ip link add {port} type veth peer name {far}"));
+            run(&format!("ip link set {port} master br-lan up"));
+            run(&format!("ip address add {address}/24 dev {far}"));
+            run(&format!("ip link set {far} up"));
+        }
+        run("ip address add 192.0.2.1/24 dev br-lan");
+        run("ip link set br-lan up");
+        let own = MacAddr([2, 0, 0, 0, 0, 1]);
+        let mut ports = ["lan1", "lan2"].map(|port| Live::open_port(port, HEADERS, own).unwrap());
+        // A frame from host to host, and one of the router to a host: the hosts' own stacks are not asked.
+        let frame = |dst: &str, src: &str, len: usize| {
+            format!("s.send(bytes.fromhex('{dst}{src}88b5')+bytes({len}))")
+        };
+        let send = |device: &str, line: String| {
+            let text = format!(
+                "import socket;s=socket.socket(socket.AF_PACKET,socket.SOCK_RAW);s.bind(('{device}',0));{line}"
+            );
+            let sent = std::process::Command::new("python3").args(["-c", &text]).status().unwrap();
+            assert!(sent.success());
+        };
+        // The kernel tells of a carrier once a second at most; before that a device sends nothing.
+        std::thread::sleep(Duration::from_millis(1_200));
+        send("host1", frame("0200000000ff", "020000000011", 300));
+        send("br-lan", frame("0200000000ff", "020000000001", 400));
+        std::thread::sleep(Duration::from_millis(300));
+        let mut clock = Clock::start(Trust::Plausible).unwrap();
+        let mut lens = Vec::new();
+        for port in &mut ports {
+            port.read(clock.bridge(), 256, |frame| {
+                lens.extend((frame.wire_len >= 300).then_some(frame.wire_len));
+            })
+            .unwrap();
+        }
+        lens.sort_unstable();
+        // To an unknown device the router's frame leaves by both ports.
+        assert_eq!(lens, [314, 414, 414]);
     }
 
     #[test]

@@ -333,6 +333,11 @@ impl Blocklist {
         self.clients.get(&client).into_iter().flat_map(|watched| watched.capped.keys().copied())
     }
 
+    /// What is never listed.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     /// Services a client is cut off from, for the DNS blackhole and for people.
     pub fn services(&self, client: ClientId) -> impl Iterator<Item = &str> {
         let watched = self.clients.get(&client).filter(|watched| watched.restricted);

@@ -22,6 +22,11 @@ impl Guard {
         Self { hosts, networks: lans.iter().take(MAX_EACH).copied().collect() }
     }
 
+    /// Whether it is an address of the router itself or of a resolver.
+    pub fn is_own(&self, addr: &Addr) -> bool {
+        self.hosts.contains(addr)
+    }
+
     /// Whether traffic with this address may be cut at all.
     pub fn may_block(&self, addr: &Addr, settings: &Settings) -> bool {
         let exempt = settings.exempt_addresses.iter().chain(&self.networks);

@@ -28,4 +28,4 @@ pub use judge::{Usage, Verdict};
 pub use ledger::{Ledger, MAX_CLIENTS, MAX_EVENTS, OVERFLOW};
 pub use policy::{Action, Budget, Device, Period, Plan, PlanAction, Policy, Profile, Scope, Settings};
 pub use standing::{Standing, Terms, assess};
-pub use state::{Recovery, State, StateError};
+pub use state::{Recovery, State, StateError, UploadState};

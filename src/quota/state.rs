@@ -47,6 +47,9 @@ pub struct State {
     /// Servers that restricted clients are cut off from; filled by whoever keeps the block list.
     #[serde(default)]
     pub blocks: Vec<BlockState>,
+    /// What each device sends in a day; filled by whoever watches uploads.
+    #[serde(default)]
+    pub uploads: Vec<UploadState>,
 }
 
 /// One account.
@@ -101,6 +104,19 @@ pub struct PlanState {
     pub since: Option<LocalDay>,
     /// Bytes used.
     pub used: Bytes,
+}
+
+/// What a device sends to the outside in a day, as the detector of exfiltration measures it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadState {
+    /// Who.
+    pub client: ClientId,
+    /// Wire bytes of each earlier day, the latest last.
+    pub days_bytes: Vec<u64>,
+    /// Wire bytes of the present day so far.
+    pub today_bytes: u64,
+    /// How much of the present day is over, in seconds.
+    pub today_s: u64,
 }
 
 /// Why a state could not be read.
@@ -268,6 +284,7 @@ impl Ledger {
                 .map(|(plan, meter)| PlanState { plan: plan.clone(), since: meter.since, used: meter.used })
                 .collect(),
             blocks: Vec::new(),
+            uploads: Vec::new(),
         }
     }
 

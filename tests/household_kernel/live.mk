@@ -8,3 +8,7 @@ soak: build ## kill -9 200 times, floods, full disk, lost interface, 20 blocks (
 bench-live: build ## packets a second without loss, processor time a packet, memory at rest and under floods (root)
 	STREAMGUARD_SOAK=1 STREAMGUARD_BINARY=$(CURDIR)/target/release/streamguard \
 	    $(CARGO) test --locked --test soak -- --nocapture --test-threads 1 one_core floods at_rest
+
+.PHONY: test-kernel
+test-kernel: build ## software flow offload and set clocks on Debian's 6.1 and 6.12, in emulated machines
+	@tests/household_kernel/kernels.sh

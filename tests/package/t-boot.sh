@@ -18,6 +18,7 @@ for target in x86_64 aarch64; do
 		cp "$out/$target/streamguard" "$guest/usr/sbin/"
 		cp "$root/files/etc/config/streamguard" "$guest/etc/config/"
 		cp "$here/guest-init" "$guest/init"
+		cp "$here/guest-house" "$guest/"
 		initramfs "$guest" "$work/initrd" bridge veth af_packet nf_tables nft_ct nft_counter nft_reject_inet \
 			nft_limit nf_conntrack_netlink sch_htb nf_reject_ipv4 crc32c_generic
 		ok "$target on $KV boots and powers off" machine "$DEBARCH" "$work/initrd" "$work/console"

@@ -248,6 +248,7 @@ impl Stage {
                     }
                     event
                 }
+                News::Attacker { kind, key } => news::attacker_event(kind, key, false),
                 News::Alert { stage, row } => {
                     let event = news::alert_event(&self.house, stage, &row);
                     self.database.put_alert(row);

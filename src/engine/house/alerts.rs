@@ -1,9 +1,10 @@
 //! What the household's detectors say.
 
 use super::{House, News};
-use crate::detect::{Alert, Baseline, Baselines, Settings, Stage};
+use crate::detect::{Alert, Baseline, Baselines, MAX_BASELINES, MAX_DAYS, Settings, Stage};
 use crate::history::{Ack, AlertRow, Incidents};
 use crate::net::ClientId;
+use crate::quota::{Recovery, UploadState};
 use crate::time::Moment;
 
 impl House {
@@ -23,6 +24,7 @@ impl House {
     }
 
     pub(super) fn attacked(&mut self, alert: &Alert) {
+        self.stop_attacker(alert);
         let row = self.incidents.take(alert, self.latest);
         self.news.push_back(News::Alert { stage: alert.stage, row });
     }
@@ -37,14 +39,28 @@ impl House {
         self.incidents.ack(id, ack, at_s)
     }
 
-    /// What each device sends in a day: to be kept over a restart, or a week has to pass before uploads are judged.
-    pub fn baselines(&self) -> impl Iterator<Item = (ClientId, &Baseline)> {
-        self.engine.baselines()
+    /// What each device sends in a day: kept over a restart, or a week had to pass before uploads are judged.
+    pub(super) fn uploads(&self) -> Vec<UploadState> {
+        let of = |(client, baseline): (ClientId, &Baseline)| UploadState {
+            client,
+            days_bytes: baseline.days_bytes.clone(),
+            today_bytes: baseline.today_bytes,
+            today_s: baseline.today_s,
+        };
+        self.engine.baselines().map(of).collect()
     }
 
     /// Puts back what was kept.
-    pub fn restore_baseline(&mut self, client: ClientId, baseline: Baseline, now: Moment) {
-        self.engine.restore_baseline(client, baseline, now);
+    pub(super) fn restore_uploads(&mut self, recovery: &Recovery, now: Moment) {
+        for upload in recovery.state.iter().flat_map(|state| &state.uploads).take(MAX_BASELINES) {
+            let days = upload.days_bytes.len().saturating_sub(MAX_DAYS);
+            let baseline = Baseline {
+                days_bytes: upload.days_bytes[days..].to_vec(),
+                today_bytes: upload.today_bytes,
+                today_s: upload.today_s,
+            };
+            self.engine.restore_baseline(upload.client, baseline, now);
+        }
     }
 
     /// The alerts of this run.

@@ -36,7 +36,10 @@ impl House {
             Act::Grant { minutes } => self.ledger.grant(who, minutes, now.mono),
             Act::Revoke => self.ledger.revoke(who, now.mono),
             Act::Pause { minutes } => self.ledger.pause(who, minutes, now.mono),
-            Act::Resume => self.ledger.resume(who, now.mono),
+            Act::Resume => {
+                self.attackers.lift(who);
+                self.ledger.resume(who, now.mono)
+            }
             Act::Reset => self.ledger.reset(who, now.mono),
         };
         self.judge(now);
