@@ -3,6 +3,8 @@ import { _ } from './i18n.js';
 import { colour, h, when } from './ui.js';
 
 const VENDOR = new URL('vendor/', import.meta.url);
+// Pixels between two times on the axis: room for 10:38:05 PM.
+const TIMES_APART = 92;
 const FONT = '12px system-ui, sans-serif';
 export const COLOURS = ['--sg-c1', '--sg-c2', '--sg-c3', '--sg-c4', '--sg-c5', '--sg-c6'];
 
@@ -44,7 +46,7 @@ export function chart(root, wanted) {
 		width, height: wanted.height || 180, legend: { show: !wanted.bars }, cursor: { drag: { x: false, y: false } },
 		scales: { x: { time: true, range: wanted.bars ? (_u, min, max) => [min - half, max + half] : undefined }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.1 : wanted.least || 1] } },
 		series: [{ label: _('Time'), value: (_u, at) => at === null ? '—' : when(at) }, ...lines()],
-		axes: [{ ...axis, values: wanted.bars ? (_u, ticks) => ticks.map(wanted.tick) : times, splits: wanted.bars ? () => wanted.x : undefined }, { ...axis, size: 86, values: (_u, ticks) => ticks.map(wanted.format) }],
+		axes: [{ ...axis, ...wanted.bars ? {} : { space: TIMES_APART }, values: wanted.bars ? (_u, ticks) => ticks.map(wanted.tick) : times, splits: wanted.bars ? () => wanted.x : undefined }, { ...axis, size: 86, values: (_u, ticks) => ticks.map(wanted.format) }],
 	});
 	const half = wanted.x.length > 1 ? (wanted.x[1] - wanted.x[0]) / 2 : 43200;
 	const draw = () => {

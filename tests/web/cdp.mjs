@@ -58,9 +58,10 @@ export async function chromium() {
 			};
 		},
 		async stop() {
-			child.kill('SIGTERM');
+			await send('Browser.close');
 			await gone;
-			rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+			// Its children may write a last line after it has gone.
+			rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 		},
 	};
 }
