@@ -110,6 +110,8 @@ test('with a token, nothing is told or done without it', async () => {
 	for (const path of ['status', 'doctor', 'settings', 'events/stream', 'export/usage.csv', 'recordings/x'])
 		assert.equal(await status(at(path)), 401, path);
 	assert.equal(await status(locked.url + 'metrics'), 401);
+	const session = async headers => JSON.parse((await ask(at('session'), { headers })).text);
+	assert.deepEqual([(await session({})).login, (await session({})).status], ['needed', null], 'who is not logged in hears of nobody');
 	assert.equal(await status(at('grant'), { method: 'POST', headers: JSON_BODY, body: GRANT }), 401);
 	const login = given => ask(at('login'), { method: 'POST', headers: JSON_BODY, body: JSON.stringify({ token: given }) });
 	assert.equal((await login('wrong')).status, 401);
@@ -117,17 +119,18 @@ test('with a token, nothing is told or done without it', async () => {
 	assert.equal(done.status, 200);
 	const cookie = done.headers['set-cookie'][0];
 	assert.match(cookie, /HttpOnly; SameSite=Strict/);
-	const session = { Cookie: cookie.split(';')[0] };
-	assert.equal(await status(at('status'), { headers: session }), 200);
-	assert.equal(await status(at('grant'), { method: 'POST', headers: { ...session, 'Content-Type': 'application/json' }, body: GRANT }), 403);
-	assert.equal(await status(at('grant'), { method: 'POST', headers: { ...session, ...JSON_BODY }, body: GRANT }), 200);
+	const cookies = { Cookie: cookie.split(';')[0] };
+	assert.equal(await status(at('status'), { headers: cookies }), 200);
+	assert.equal((await session(cookies)).status.clients.length > 0, true);
+	assert.equal(await status(at('grant'), { method: 'POST', headers: { ...cookies, 'Content-Type': 'application/json' }, body: GRANT }), 403);
+	assert.equal(await status(at('grant'), { method: 'POST', headers: { ...cookies, ...JSON_BODY }, body: GRANT }), 200);
 	const bearer = { Authorization: 'Bearer ' + token };
 	assert.equal(await status(at('grant'), { method: 'POST', headers: { ...bearer, 'Content-Type': 'application/json' }, body: GRANT }), 200);
 	const settings = await ask(at('settings'), { headers: bearer });
 	assert.equal(settings.status, 200);
 	assert.doesNotMatch(settings.text, /pbkdf2/);
-	assert.equal(await status(at('logout'), { method: 'POST', headers: { ...session, ...JSON_BODY } }), 200);
-	assert.equal(await status(at('status'), { headers: session }), 401);
+	assert.equal(await status(at('logout'), { method: 'POST', headers: { ...cookies, ...JSON_BODY } }), 200);
+	assert.equal(await status(at('status'), { headers: cookies }), 401);
 	for (let turn = 0; turn < 5; turn++)
 		await login('guess' + turn);
 	assert.equal((await login('guess')).status, 429);
