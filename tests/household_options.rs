@@ -204,6 +204,9 @@ fn neither_another_server_nor_another_address_gets_a_used_up_device_a_minute_mor
     eprintln!("six servers in turn: {seconds} s of video after the block");
     assert!(seconds <= 60, "{seconds} s of video after the block");
 
+    if std::env::var_os("STREAMGUARD_SOAK").is_none() {
+        return; // Two more minutes of video each: `make soak`.
+    }
     // All devices nobody has named share one minute: a second new address finds it used up.
     house.signal("tablet-video", "KILL");
     let mut got = Vec::new();

@@ -3,7 +3,7 @@
 
 soak: build ## kill -9 200 times, floods, full disk, lost interface, 20 blocks (root; about 50 minutes)
 	STREAMGUARD_SOAK=1 STREAMGUARD_BINARY=$(CURDIR)/target/release/streamguard \
-	    $(CARGO) test --locked --test soak -- --nocapture --test-threads 1
+	    $(CARGO) test --locked --test soak --test household_options -- --nocapture --test-threads 1
 
 bench-live: build ## packets a second without loss, processor time a packet, memory at rest and under floods (root)
 	STREAMGUARD_SOAK=1 STREAMGUARD_BINARY=$(CURDIR)/target/release/streamguard \
