@@ -41,7 +41,7 @@ fi
 # Nothing unwinds, so no unwind tables: those of the C libraries are left out by
 # a linker script where one is known to work.
 case $std/$TARGET in
-source/x86_64 | source/aarch64) link='-Clink-arg=-Wl,-T,openwrt/router.ld' ;;
+source/x86_64) link='-Clink-arg=-Wl,-T,openwrt/router.ld' ;;
 *) link='' ;;
 esac
 case $what in
