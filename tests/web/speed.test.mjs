@@ -10,8 +10,11 @@ import { crowdedCapture } from './pcap.mjs';
 
 const ROUNDS = 7;
 const PAINT_MS = 1000;
-// What the page of one line needs where nothing else runs; a machine that needs longer is that much busier (or slower).
-const BLANK_MS = 250;
+// The devices themselves come after the first answer.
+const CARDS_MS = 2000;
+// What the page of one line needs on a quiet machine of our class (350 to 414 ms).
+// A machine that needs longer is that much busier, or slower.
+const BLANK_MS = 380;
 const DEVICES = 200;
 // A display shows a new picture every 17 ms. Half of the frames must keep up with it, and nearly all must come before
 // the eye sees the picture stand still.
@@ -27,7 +30,7 @@ after(async () => {
 	files.remove();
 });
 
-test('on a slow phone, the cards are painted within a second', { timeout: 120000 }, async () => {
+test('on a slow phone, Now is painted within a second and its cards within two', { timeout: 120000 }, async () => {
 	const [demo, line] = await Promise.all([house({ speed: 2, args: ['--skip', '150'] }), blank()]);
 	try {
 		await paint(chrome, demo.url);
@@ -41,7 +44,8 @@ test('on a slow phone, the cards are painted within a second', { timeout: 120000
 		console.log(`processor / ${THROTTLE}: first paint ${first.toFixed(0)} ms, cards ${cards.toFixed(0)} ms, a page of one line `
 			+ `${least.toFixed(0)} ms; without the rest of the machine's work: ${(first * scale).toFixed(0)} and ${(cards * scale).toFixed(0)} ms; `
 			+ `median of ${ROUNDS}, load ${loadavg()[0].toFixed(1)}`);
-		assert.ok(cards * scale <= PAINT_MS, `${(cards * scale).toFixed(0)} ms`);
+		assert.ok(first * scale <= PAINT_MS, `first paint ${(first * scale).toFixed(0)} ms`);
+		assert.ok(cards * scale <= CARDS_MS, `cards ${(cards * scale).toFixed(0)} ms`);
 	} finally {
 		line.stop();
 		await demo.stop();
