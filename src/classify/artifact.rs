@@ -6,9 +6,8 @@
 
 use std::fmt;
 
-use super::cuts::Cuts;
 use super::fnv1a;
-use super::forest::{Forest, Link, Node, SMALL_TREE_NODES, TREE_NODES, Tree, Trees};
+use super::forest::{Forest, LEAF_BIN, Link, Node, SMALL_TREE_NODES, TREE_NODES, Tree, Trees};
 
 const MAGIC: &[u8; 4] = b"SGFR";
 /// Trees that vote; and trees that add up, with a table from sums to scores.
@@ -16,10 +15,8 @@ const VERSION_MEAN: u16 = 1;
 const VERSION_LINK: u16 = 2;
 /// Larger files are refused unread: four times the budget of the shipped artefact.
 pub const MAX_ARTIFACT_BYTES: usize = 512 * 1024;
-/// Bins of a feature.
+/// Bins of a feature; 255 marks a leaf.
 const MAX_CUTS: usize = 254;
-/// The bin that marks a leaf; no feature has so many.
-const LEAF_BIN: u8 = 255;
 /// 4 KiB of memory each.
 const MAX_TREES: usize = 512;
 const MAX_DEPTH: u16 = 64;
@@ -159,13 +156,13 @@ impl Artifact {
                 return Err(ArtifactError::Field(name));
             }
         }
-        let cuts = read_cuts(&mut from, n_features)?;
+        let (cuts, starts) = read_cuts(&mut from, n_features)?;
         if cuts.len() != n_cuts {
             return Err(ArtifactError::Field("n_cuts"));
         }
         let link = if version == VERSION_LINK { read_link(&mut from)? } else { Link::Mean };
-        let trees = read_trees(&mut from, Shape { n_trees, n_nodes, max_depth }, &cuts)?;
-        let forest = Forest { cuts, trees, link, n_nodes, max_depth };
+        let trees = read_trees(&mut from, Shape { n_trees, n_nodes, max_depth }, &starts)?;
+        let forest = Forest { cuts, starts, trees, link, n_nodes, max_depth };
         let session_json = from.text(session_len)?;
         let summary_json = from.text(summary_len)?;
         if !from.0.is_empty() {
@@ -182,22 +179,26 @@ struct Shape {
     max_depth: u16,
 }
 
-/// Cut points of all features.
-fn read_cuts(from: &mut Reader<'_>, n_features: usize) -> Result<Cuts, ArtifactError> {
-    let mut cuts = Cuts::default();
-    let mut of_feature = Vec::with_capacity(MAX_CUTS);
+/// Cut points of all features and where each feature's begin.
+fn read_cuts(from: &mut Reader<'_>, n_features: usize) -> Result<(Vec<i32>, Vec<u32>), ArtifactError> {
+    let mut cuts: Vec<i32> = Vec::new();
+    let mut starts = vec![0];
     for _ in 0..n_features {
         let count = usize::from(from.u16()?);
         if count > MAX_CUTS {
             return Err(ArtifactError::Field("n_cuts_f"));
         }
-        of_feature.clear();
+        let first = cuts.len();
         for _ in 0..count {
-            of_feature.push(i32::from_le_bytes(from.array()?));
+            let cut = i32::from_le_bytes(from.array()?);
+            if cuts[first..].last().is_some_and(|before| *before >= cut) {
+                return Err(ArtifactError::Field("cuts"));
+            }
+            cuts.push(cut);
         }
-        cuts.push(&of_feature).map_err(ArtifactError::Field)?;
+        starts.push(cuts.len() as u32);
     }
-    Ok(cuts)
+    Ok((cuts, starts))
 }
 
 /// The table from sums to scores, which may not fall.
@@ -219,7 +220,7 @@ fn read_link(from: &mut Reader<'_>) -> Result<Link, ArtifactError> {
     Ok(Link::Table { first, shift: u32::from(shift), table })
 }
 
-fn read_trees(from: &mut Reader<'_>, shape: Shape, cuts: &Cuts) -> Result<Trees, ArtifactError> {
+fn read_trees(from: &mut Reader<'_>, shape: Shape, starts: &[u32]) -> Result<Trees, ArtifactError> {
     let mut roots = Vec::with_capacity(shape.n_trees);
     for _ in 0..shape.n_trees {
         roots.push(from.u32()?);
@@ -232,11 +233,11 @@ fn read_trees(from: &mut Reader<'_>, shape: Shape, cuts: &Cuts) -> Result<Trees,
     }
     let each = lens.iter().copied().enumerate();
     if lens.iter().all(|len| *len <= SMALL_TREE_NODES) {
-        each.map(|tree| read_tree(from, tree, cuts, shape.max_depth))
+        each.map(|tree| read_tree(from, tree, starts, shape.max_depth))
             .collect::<Result<_, _>>()
             .map(Trees::Small)
     } else {
-        each.map(|tree| read_tree(from, tree, cuts, shape.max_depth))
+        each.map(|tree| read_tree(from, tree, starts, shape.max_depth))
             .collect::<Result<_, _>>()
             .map(Trees::Large)
     }
@@ -246,29 +247,30 @@ fn read_trees(from: &mut Reader<'_>, shape: Shape, cuts: &Cuts) -> Result<Trees,
 fn read_tree<const PLACES: usize>(
     from: &mut Reader<'_>,
     (number, len): (usize, usize),
-    cuts: &Cuts,
+    starts: &[u32],
     max_depth: u16,
 ) -> Result<Tree<PLACES>, ArtifactError> {
-    let mut tree = [Node::default(); PLACES];
+    let mut tree = [Node::new(0, LEAF_BIN, 0); PLACES];
     // Children come after their parent, so one pass from the front knows every depth.
     let mut depths = [0u16; TREE_NODES + 1];
     for i in 0..len {
         let bad = ArtifactError::Node { tree: number, node: i };
         let [feature, bin, low, high] = from.array()?;
         let left = usize::from(u16::from_le_bytes([low, high]));
-        tree[i] = if bin == LEAF_BIN {
+        if bin == LEAF_BIN {
             if left != i || depths[i] > max_depth {
                 return Err(bad);
             }
-            Node::leaf(feature, left as u16)
         } else {
-            let Some(place) = cuts.place(feature, bin).filter(|_| left > i && left + 1 < len) else {
+            let at = usize::from(feature);
+            let cuts = starts.get(at).zip(starts.get(at + 1)).map_or(0, |(first, past)| past - first);
+            if left <= i || left + 1 >= len || u32::from(bin) >= cuts {
                 return Err(bad);
-            };
+            }
             depths[left] = depths[i] + 1;
             depths[left + 1] = depths[i] + 1;
-            Node::inner(place, left as u16)
-        };
+        }
+        tree[i] = Node::new(feature, bin, left as u16);
     }
     Ok(tree)
 }

@@ -1,8 +1,6 @@
-//! The walk: a row is held against all cut points once, then every tree is a fixed number of branch-free steps.
+//! The walk: a row is quantised once, then every tree is a fixed number of branch-free steps.
 
 use std::fmt;
-
-use super::cuts::{Answers, Cuts};
 
 /// A probability of video in 1/65535.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,30 +23,36 @@ impl fmt::Display for Score {
 pub(super) const TREE_NODES: usize = 1024;
 /// Places of a tree of a forest whose trees are all small: boosted trees are many, and memory is not.
 pub(super) const SMALL_TREE_NODES: usize = 64;
+/// The bin that marks a leaf; no feature has so many.
+pub(super) const LEAF_BIN: u8 = 255;
 
-/// A node in four bytes. Inner: go to `left` if the answer at `place` is no, else to `left + 1`. Leaf: `place` is
-/// its value, below [`super::cuts::LEAF_PLACES`], where the answer is always no, and `left` is the node itself. So a walk may
-/// take more steps than the tree is deep and stays in its leaf.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A node in four bytes. Inner: go to `left` if the row's bin of `feature` is at most `bin`, else to `left + 1`.
+/// Leaf: `bin` is [`LEAF_BIN`], which every bin is at most, and `left` is the node itself; `feature` holds the
+/// value. So a walk may take more steps than the tree is deep and stays in its leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Node(u32);
 
 impl Node {
-    pub(super) const fn inner(place: u16, left: u16) -> Self {
-        Self(place as u32 | (left as u32) << 16)
+    pub(super) const fn new(feature: u8, bin: u8, left: u16) -> Self {
+        Self(feature as u32 | (bin as u32) << 8 | (left as u32) << 16)
     }
 
-    pub(super) const fn leaf(value: u8, itself: u16) -> Self {
-        Self::inner(value as u16, itself)
+    pub(super) const fn feature(self) -> u8 {
+        self.0 as u8
     }
 
-    const fn value(self) -> u32 {
-        self.0 & 0xff
+    const fn bin(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    const fn left(self) -> u16 {
+        (self.0 >> 16) as u16
     }
 
     /// Where a row goes from here. `left` of a checked node is below [`TREE_NODES`].
     #[inline(always)]
-    fn next(self, answers: &Answers) -> u32 {
-        (self.0 >> 16) + answers.at(self.0 as u16)
+    fn next(self, bins: &[u8; 256]) -> u16 {
+        self.left() + u16::from(bins[usize::from(self.feature())] > self.bin())
     }
 }
 
@@ -90,7 +94,9 @@ impl Link {
 /// [`super::Artifact`], which checks them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forest {
-    pub(super) cuts: Cuts,
+    /// Cut points of each feature, ascending: `cuts[starts[f]..starts[f + 1]]`.
+    pub(super) cuts: Vec<i32>,
+    pub(super) starts: Vec<u32>,
     pub(super) trees: Trees,
     pub(super) link: Link,
     pub(super) n_nodes: usize,
@@ -100,7 +106,7 @@ pub struct Forest {
 impl Forest {
     /// Number of features a row must have.
     pub fn n_features(&self) -> usize {
-        self.cuts.n_features()
+        self.starts.len() - 1
     }
 
     /// Number of trees.
@@ -118,43 +124,50 @@ impl Forest {
 
     /// What the leaves that `row` falls into say together. A row shorter than the forest's features reads as zeros.
     pub fn predict(&self, row: &[i32]) -> Score {
-        let mut answers = Answers::default();
-        self.cuts.hold(row, &mut answers);
+        let bins = self.quantise(row);
         let sum = match &self.trees {
-            Trees::Small(trees) => walk_all(trees, &answers, self.max_depth),
-            Trees::Large(trees) => walk_all(trees, &answers, self.max_depth),
+            Trees::Small(trees) => walk_all(trees, &bins, self.max_depth),
+            Trees::Large(trees) => walk_all(trees, &bins, self.max_depth),
         };
         self.link.score(sum, self.n_trees() as u32)
     }
-}
 
-/// Trees walked side by side: a step waits for two loads, and the processor has room for this many of them.
-const SIDE_BY_SIDE: usize = 8;
-
-/// The sum of the leaves that a row falls into.
-fn walk_all<const PLACES: usize>(trees: &[Tree<PLACES>], answers: &Answers, steps: u16) -> u32 {
-    let (groups, rest) = trees.as_chunks::<SIDE_BY_SIDE>();
-    let grouped: u32 = groups.iter().map(|group| walk(group, answers, steps)).sum();
-    rest.iter().fold(grouped, |sum, tree| sum + walk(std::array::from_ref(tree), answers, steps))
-}
-
-/// The sum of a few trees' leaves, the places in all of them held in registers.
-#[inline(always)]
-fn walk<const PLACES: usize, const N: usize>(
-    trees: &[Tree<PLACES>; N],
-    answers: &Answers,
-    steps: u16,
-) -> u32 {
-    let mut places = [0u32; N];
-    for _ in 0..steps {
-        for (tree, place) in trees.iter().zip(&mut places) {
-            *place = node(tree, *place).next(answers);
+    /// The bin of each feature: how many cut points the value exceeds. 256 wide, so that a leaf's value can be
+    /// used as an index without a check.
+    fn quantise(&self, row: &[i32]) -> [u8; 256] {
+        let mut bins = [0; 256];
+        for (feature, value) in row.iter().enumerate().take(self.n_features()) {
+            let cuts = &self.cuts[self.starts[feature] as usize..self.starts[feature + 1] as usize];
+            bins[feature] = cuts.partition_point(|cut| cut < value) as u8;
         }
+        bins
     }
-    trees.iter().zip(places).map(|(tree, place)| node(tree, place).value()).sum()
+}
+
+/// The sum of the leaves that a row falls into: four trees side by side, their places in registers, so that the
+/// processor has four loads under way.
+fn walk_all<const PLACES: usize>(trees: &[Tree<PLACES>], bins: &[u8; 256], steps: u16) -> u32 {
+    let (fours, rest) = trees.as_chunks::<4>();
+    let mut sum = 0;
+    for [first, second, third, fourth] in fours {
+        let (mut a, mut b, mut c, mut d) = (0, 0, 0, 0);
+        for _ in 0..steps {
+            a = node(first, a).next(bins);
+            b = node(second, b).next(bins);
+            c = node(third, c).next(bins);
+            d = node(fourth, d).next(bins);
+        }
+        let leaf = |tree, at| u32::from(node(tree, at).feature());
+        sum += leaf(first, a) + leaf(second, b) + leaf(third, c) + leaf(fourth, d);
+    }
+    for tree in rest {
+        let at = (0..steps).fold(0, |at, _| node(tree, at).next(bins));
+        sum += u32::from(node(tree, at).feature());
+    }
+    sum
 }
 
 #[inline(always)]
-fn node<const PLACES: usize>(tree: &Tree<PLACES>, at: u32) -> Node {
-    tree[at as usize % PLACES]
+fn node<const PLACES: usize>(tree: &Tree<PLACES>, at: u16) -> Node {
+    tree[usize::from(at) % PLACES]
 }

@@ -4,7 +4,6 @@
 //! a MIPS router and a PC agree to the last bit.
 
 mod artifact;
-mod cuts;
 mod forest;
 
 pub use artifact::{Artifact, ArtifactError, MAX_ARTIFACT_BYTES};
