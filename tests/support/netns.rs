@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -75,10 +76,15 @@ pub fn within<T>(limit: Duration, what: &str, mut ask: impl FnMut() -> Option<T>
     }
 }
 
+/// One household at a time: beside another one an unoptimised daemon does not keep up, and what the kernel drops
+/// makes windows unknown.
+static ALONE: Mutex<()> = Mutex::new(());
+
 pub struct Household {
     pub prefix: String,
     pub dir: PathBuf,
     children: Vec<(String, Child)>,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Drop for Household {
@@ -103,6 +109,7 @@ impl Household {
                 return None;
             }
         }
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let prefix = format!("sg{}{}", std::process::id() % 100_000, &name[..1]);
         if !works(&format!("ip netns add {prefix}router")) || !works("nft list tables") {
             eprintln!("{name}: skipped, network namespaces and nftables need root");
@@ -110,7 +117,7 @@ impl Household {
         }
         let dir = std::env::temp_dir().join(format!("streamguard-{name}-{prefix}"));
         fs::create_dir_all(&dir).expect("temporary directory");
-        let house = Self { prefix, dir, children: Vec::new() };
+        let house = Self { prefix, dir, children: Vec::new(), _alone: alone };
         house.wire();
         Some(house)
     }
