@@ -44,12 +44,22 @@ fn traffic(house: &mut Household) {
     for player in ["page4", "page6", "talk"] {
         house.signal(player, "TERM");
     }
+    // Nobody listens there, which the server says in an ICMP error that quotes what it is about.
+    for (name, family, server) in
+        [("closed4", "AF_INET", "203.0.113.12"), ("closed6", "AF_INET6", "2001:db8:1::12")]
+    {
+        let line = format!(
+            "import socket; socket.socket(socket.{family}, socket.SOCK_DGRAM).sendto(bytes(40), ('{server}', 9))"
+        );
+        house.start(name, "phone", &["python3", "-c", &line]);
+    }
 }
 
 /// Bytes and packets of IP between the phone or the tablet and the servers, as tshark counts them in a recording.
 fn counted(file: &str) -> (u64, u64) {
     let filter = "ip.addr == 203.0.113.0/24 or ipv6.addr == 2001:db8:1::/64";
-    let line = format!("tshark -r {file} -T fields -e ip.len -e ipv6.plen -Y");
+    // The first of each packet: an ICMP error quotes a second header.
+    let line = format!("tshark -r {file} -T fields -E occurrence=f -e ip.len -e ipv6.plen -Y");
     let mut words: Vec<&str> = line.split_whitespace().collect();
     words.push(filter);
     let output = Command::new(words[0]).args(&words[1..]).output().expect("tshark");
