@@ -11,7 +11,7 @@ MODEL_HELD = model/corpus/mix09/manifest.csv model/corpus/mix10/manifest.csv
 MODEL_MANIFESTS = $(wildcard $(SHARED)/captures/manifest.csv) $(filter-out $(MODEL_HELD),$(sort $(wildcard model/corpus/*/manifest.csv))) $(OWN)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: model accuracy model-test
+.PHONY: model threat-model accuracy model-test
 
 $(MODEL_VENV)/ready: model/train/requirements.txt
 	python3 -m venv $(MODEL_VENV)
@@ -24,6 +24,13 @@ model: $(MODEL_VENV)/ready ## train build/model/streaming.forest; own captures: 
 	$(MODEL_VENV)/bin/python model/train/train.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows --work $(MODEL_WORK)/folds \
 		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) \
 		--out $(MODEL_OUT)/streaming.forest --parity $(MODEL_OUT)/parity.json --report $(MODEL_OUT)/report --card $(MODEL_OUT)/MODEL_CARD.md
+
+threat-model: $(MODEL_VENV)/ready ## train build/model/threat.forest, the second opinion on alerts (record first: make attacks-record)
+	mkdir -p $(MODEL_OUT)
+	$(CARGO) build --release --locked
+	$(MODEL_VENV)/bin/python model/train/threat.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows --lab $(or $(wildcard $(LAB_CAPTURES)),tests/attacks/captures) \
+		$(if $(wildcard $(SHARED)/captures),--shared $(SHARED)/captures) --out $(MODEL_OUT)/threat.forest --parity $(MODEL_OUT)/threat_parity.json \
+		--card $(MODEL_OUT)/THREAT_CARD.md
 
 accuracy: ## score left-out captures through the binary, write docs/accuracy.md
 	@if [ ! -f $(SHARED)/captures/manifest.csv ]; then \

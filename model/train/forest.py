@@ -132,11 +132,11 @@ def link_of(base, leaf_unit, models, trees):
 
 class Flat:
     """Cut points, roots and nodes (feature, bin, left), children after their parent, right = left + 1. Without a link the
-    trees vote."""
+    trees vote; with `classes` each for the class that its leaf holds."""
 
-    def __init__(self, cuts, roots, nodes, depth, link=None):
+    def __init__(self, cuts, roots, nodes, depth, link=None, classes=0):
         self.cuts, self.roots, self.nodes, self.depth = cuts, np.asarray(roots), np.asarray(nodes, np.int64).reshape(-1, 3), depth
-        self.link = link
+        self.link, self.classes = link, classes
 
     def bins(self, x):
         """256 wide, so that a leaf's value may stand where a feature's number does."""
@@ -152,6 +152,13 @@ class Flat:
             at = root + left + (bins[rows, feature] > bound)
         return self.nodes[at, 0]
 
+    def votes(self, x):
+        """Votes by class, like `Forest::votes`."""
+        bins, votes = self.bins(x), np.zeros((len(x), self.classes), np.int64)
+        for root in self.roots:
+            votes[np.arange(len(x)), self.leaf(bins, root)] += 1
+        return votes
+
     def walk(self, x):
         """Scores 0..65535, like `Forest::predict`."""
         bins, total = self.bins(x), np.zeros(len(x), np.int64)
@@ -163,20 +170,28 @@ class Flat:
 
 
 def flatten(trained):
-    """The flat arrays of a trained forest. Cut points that no node asks about are left out."""
-    link = None
+    """The flat arrays of a trained forest."""
     if isinstance(trained, Boosted):
         trees, link = boosted_trees(trained)
-    else:
-        trees = [tree_of(t.tree_, columns) for m, columns in trained.members for t in m.estimators_]
-    used = [sorted({n[1] for tree, _ in trees for n in tree if n[1] != LEAF and n[0] == f}) for f in range(len(trained.cuts))]
+        return flat_of(trained.cuts, trees, link)
+    return flat_of(trained.cuts, [tree_of(t.tree_, columns, watched) for m, columns in trained.members for t in m.estimators_])
+
+
+def watched(share):
+    """The value of a leaf that votes for the second class: its share in 1/255."""
+    return round(255 * float(share[1]))
+
+
+def flat_of(cuts, trees, link=None, classes=0):
+    """The flat arrays of trees over bins. Cut points that no node asks about are left out."""
+    used = [sorted({n[1] for tree, _ in trees for n in tree if n[1] != LEAF and n[0] == f}) for f in range(len(cuts))]
     place = [{b: i for i, b in enumerate(bins)} for bins in used]
-    cuts = [trained.cuts[f][bins].astype(np.int64) for f, bins in enumerate(used)]
+    cuts = [cuts[f][bins].astype(np.int64) for f, bins in enumerate(used)]
     roots, nodes = [], []
     for tree, _ in trees:
         roots.append(len(nodes))
         nodes += [(f, b if b == LEAF else place[f][b], left) for f, b, left in tree]
-    return Flat(cuts, roots, nodes, max(depth for _, depth in trees), link)
+    return Flat(cuts, roots, nodes, max(depth for _, depth in trees), link, classes)
 
 
 def boosted_trees(trained):
@@ -205,8 +220,8 @@ def boosted_tree(grown, columns, unit):
     return nodes, max(depth.values())
 
 
-def tree_of(tree, columns):
-    """Nodes of one tree, breadth first, and its depth."""
+def tree_of(tree, columns, value):
+    """Nodes of one tree, breadth first, and its depth. `value` makes a leaf's byte of the shares of its classes."""
     order, place, depth = [0], {0: 0}, {0: 0}
     for node in order:
         left, right = int(tree.children_left[node]), int(tree.children_right[node])
@@ -219,7 +234,7 @@ def tree_of(tree, columns):
         left = int(tree.children_left[node])
         if left < 0:
             share = tree.value[node][0]
-            nodes.append((round(255 * float(share[1] / share.sum())), LEAF, place[node]))
+            nodes.append((value(share / share.sum()), LEAF, place[node]))
         else:
             nodes.append((int(columns[tree.feature[node]]), int(np.floor(tree.threshold[node])), place[left]))
     return nodes, max(depth.values())

@@ -7,12 +7,13 @@
 use std::fmt;
 
 use super::fnv1a;
-use super::forest::{Forest, LEAF_BIN, Link, Node, SMALL_TREE_NODES, TREE_NODES, Tree, Trees};
+use super::forest::{Forest, LEAF_BIN, Link, MAX_CLASSES, Node, SMALL_TREE_NODES, TREE_NODES, Tree, Trees};
 
 const MAGIC: &[u8; 4] = b"SGFR";
-/// Trees that vote; and trees that add up, with a table from sums to scores.
+/// Trees that vote; trees that add up, with a table from sums to scores; and trees that vote for a class each.
 const VERSION_MEAN: u16 = 1;
 const VERSION_LINK: u16 = 2;
+const VERSION_VOTES: u16 = 3;
 /// Larger files are refused unread: four times the budget of the shipped artefact.
 pub const MAX_ARTIFACT_BYTES: usize = 512 * 1024;
 /// Bins of a feature; 255 marks a leaf.
@@ -29,7 +30,7 @@ const MAX_LINK_SHIFT: u16 = 16;
 pub struct Artifact {
     /// The classifier.
     pub forest: Forest,
-    /// Constants of the session layer as JSON, for `watch`.
+    /// Constants of the session layer as JSON, for `watch`; of a forest that votes for classes, their names.
     pub session_json: String,
     /// What it was trained on, as JSON, for `model` and the model card.
     pub summary_json: String,
@@ -63,7 +64,7 @@ impl fmt::Display for ArtifactError {
         match self {
             Self::Magic => f.write_str("not a streamguard forest"),
             Self::Version(found) => {
-                write!(f, "forest format {found}, this program reads {VERSION_MEAN} and {VERSION_LINK}")
+                write!(f, "forest format {found}, this program reads {VERSION_MEAN} to {VERSION_VOTES}")
             }
             Self::Size { expected, found } => write!(f, "{found} bytes where the header says {expected}"),
             Self::Checksum => f.write_str("checksum does not match: damaged or cut"),
@@ -128,7 +129,7 @@ impl Artifact {
             return Err(ArtifactError::Magic);
         }
         let version = from.u16()?;
-        if ![VERSION_MEAN, VERSION_LINK].contains(&version) {
+        if !(VERSION_MEAN..=VERSION_VOTES).contains(&version) {
             return Err(ArtifactError::Version(version));
         }
         let fingerprint = fnv1a(body);
@@ -160,8 +161,13 @@ impl Artifact {
         if cuts.len() != n_cuts {
             return Err(ArtifactError::Field("n_cuts"));
         }
-        let link = if version == VERSION_LINK { read_link(&mut from)? } else { Link::Mean };
-        let trees = read_trees(&mut from, Shape { n_trees, n_nodes, max_depth }, &starts)?;
+        let link = match version {
+            VERSION_LINK => read_link(&mut from)?,
+            VERSION_VOTES => read_classes(&mut from)?,
+            _ => Link::Mean,
+        };
+        let last_leaf = if let Link::Votes { classes } = link { classes - 1 } else { u8::MAX };
+        let trees = read_trees(&mut from, Shape { n_trees, n_nodes, max_depth, last_leaf }, &starts)?;
         let forest = Forest { cuts, starts, trees, link, n_nodes, max_depth };
         let session_json = from.text(session_len)?;
         let summary_json = from.text(summary_len)?;
@@ -177,6 +183,8 @@ struct Shape {
     n_trees: usize,
     n_nodes: usize,
     max_depth: u16,
+    /// The greatest value of a leaf.
+    last_leaf: u8,
 }
 
 /// Cut points of all features and where each feature's begin.
@@ -220,6 +228,13 @@ fn read_link(from: &mut Reader<'_>) -> Result<Link, ArtifactError> {
     Ok(Link::Table { first, shift: u32::from(shift), table })
 }
 
+/// How many classes there are.
+fn read_classes(from: &mut Reader<'_>) -> Result<Link, ArtifactError> {
+    let classes =
+        u8::try_from(from.u16()?).ok().filter(|&classes| (2..=MAX_CLASSES).contains(&classes.into()));
+    Ok(Link::Votes { classes: classes.ok_or(ArtifactError::Field("n_classes"))? })
+}
+
 fn read_trees(from: &mut Reader<'_>, shape: Shape, starts: &[u32]) -> Result<Trees, ArtifactError> {
     let mut roots = Vec::with_capacity(shape.n_trees);
     for _ in 0..shape.n_trees {
@@ -233,13 +248,9 @@ fn read_trees(from: &mut Reader<'_>, shape: Shape, starts: &[u32]) -> Result<Tre
     }
     let each = lens.iter().copied().enumerate();
     if lens.iter().all(|len| *len <= SMALL_TREE_NODES) {
-        each.map(|tree| read_tree(from, tree, starts, shape.max_depth))
-            .collect::<Result<_, _>>()
-            .map(Trees::Small)
+        each.map(|tree| read_tree(from, tree, starts, shape)).collect::<Result<_, _>>().map(Trees::Small)
     } else {
-        each.map(|tree| read_tree(from, tree, starts, shape.max_depth))
-            .collect::<Result<_, _>>()
-            .map(Trees::Large)
+        each.map(|tree| read_tree(from, tree, starts, shape)).collect::<Result<_, _>>().map(Trees::Large)
     }
 }
 
@@ -248,7 +259,7 @@ fn read_tree<const PLACES: usize>(
     from: &mut Reader<'_>,
     (number, len): (usize, usize),
     starts: &[u32],
-    max_depth: u16,
+    shape: Shape,
 ) -> Result<Tree<PLACES>, ArtifactError> {
     let mut tree = [Node::new(0, LEAF_BIN, 0); PLACES];
     // Children come after their parent, so one pass from the front knows every depth.
@@ -258,7 +269,7 @@ fn read_tree<const PLACES: usize>(
         let [feature, bin, low, high] = from.array()?;
         let left = usize::from(u16::from_le_bytes([low, high]));
         if bin == LEAF_BIN {
-            if left != i || depths[i] > max_depth {
+            if left != i || depths[i] > shape.max_depth || feature > shape.last_leaf {
                 return Err(bad);
             }
         } else {
@@ -294,7 +305,16 @@ pub(crate) mod tests {
         with_link(VERSION_LINK, &link)
     }
 
+    /// The same cuts; x <= 10 -> class 0, x <= 20 -> class 2, else class 1.
+    fn voting() -> Vec<u8> {
+        with_leaves(VERSION_VOTES, &3u16.to_le_bytes(), [0, 2, 1])
+    }
+
     fn with_link(version: u16, link: &[u8]) -> Vec<u8> {
+        with_leaves(version, link, [0, 128, 255])
+    }
+
+    fn with_leaves(version: u16, link: &[u8], [low, middle, high]: [u8; 3]) -> Vec<u8> {
         let mut b = Vec::new();
         b.extend(MAGIC);
         b.extend(version.to_le_bytes());
@@ -310,7 +330,7 @@ pub(crate) mod tests {
         b.extend(20i32.to_le_bytes());
         b.extend(link);
         b.extend(0u32.to_le_bytes());
-        for node in [[0, 0, 1, 0], [0, 255, 1, 0], [0, 1, 3, 0], [128, 255, 3, 0], [255, 255, 4, 0]] {
+        for node in [[0, 0, 1, 0], [low, 255, 1, 0], [0, 1, 3, 0], [middle, 255, 3, 0], [high, 255, 4, 0]] {
             b.extend::<[u8; 4]>(node);
         }
         b.extend(b"{}{}");
@@ -345,8 +365,24 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn trees_vote_for_the_class_of_their_leaf_and_for_no_other() {
+        let forest = Artifact::from_bytes(&voting(), 7).unwrap().forest;
+        assert_eq!((forest.n_classes(), forest.predict(&[15]).0), (3, 0));
+        let voted = |x: i32| forest.votes(&[x]).iter().position(|&votes| votes == 1);
+        assert_eq!([voted(10), voted(11), voted(21)], [Some(0), Some(2), Some(1)]);
+        let scoring = Artifact::from_bytes(&small(), 7).unwrap().forest;
+        assert_eq!((scoring.n_classes(), scoring.votes(&[15]).iter().sum::<u16>()), (0, 0));
+        let body = voting();
+        // Before the trees: 36 of header, 10 of cuts, 2 of the classes, 4 of the root; the first leaf is the second node.
+        let mut stranger = body[..body.len() - 8].to_vec();
+        stranger[56] = 3;
+        let error = Artifact::from_bytes(&sealed(stranger), 7).unwrap_err();
+        assert_eq!(error, ArtifactError::Node { tree: 0, node: 1 });
+    }
+
+    #[test]
     fn every_cut_and_every_flipped_bit_is_refused() {
-        for good in [small(), linked()] {
+        for good in [small(), linked(), voting()] {
             refused_in_part(&good);
         }
     }
@@ -364,7 +400,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_valid_checksum_over_nonsense_does_not_help() {
-        for good in [small(), linked()] {
+        for good in [small(), linked(), voting()] {
             nonsense_is_safe(&good[..good.len() - 8]);
         }
     }
@@ -377,7 +413,7 @@ pub(crate) mod tests {
                 bad[at] = value;
                 // Whatever is accepted must be safe to walk.
                 match Artifact::from_bytes(&sealed(bad), 7) {
-                    Ok(artifact) => drop(artifact.forest.predict(&[15])),
+                    Ok(artifact) => drop((artifact.forest.predict(&[15]), artifact.forest.votes(&[15]))),
                     Err(_) => refused += 1,
                 }
             }

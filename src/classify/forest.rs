@@ -75,7 +75,15 @@ pub(super) enum Link {
     Mean,
     /// Trees that add up: `table[(sum - first) >> shift]`, its ends beyond it. The table ascends.
     Table { first: u32, shift: u32, table: Vec<u16> },
+    /// Trees that vote for a class each: leaves are numbers below `classes`. There is no score.
+    Votes { classes: u8 },
 }
+
+/// Classes of trees that vote for one, at most.
+pub const MAX_CLASSES: usize = 16;
+
+/// How many trees vote for each class.
+pub type Votes = [u16; MAX_CLASSES];
 
 impl Link {
     fn score(&self, sum: u32, trees: u32) -> Score {
@@ -86,6 +94,7 @@ impl Link {
                 let place = (sum.saturating_sub(*first) >> shift) as usize;
                 Score(table.get(place).or(table.last()).copied().unwrap_or_default())
             }
+            Self::Votes { .. } => Score::default(),
         }
     }
 }
@@ -122,7 +131,7 @@ impl Forest {
         self.n_nodes
     }
 
-    /// What the leaves that `row` falls into say together. A row shorter than the forest's features reads as zeros.
+    /// What the leaves that `row` falls into say together; 0 where they are classes ([`Self::votes`]). A row shorter than the forest's features reads as zeros.
     pub fn predict(&self, row: &[i32]) -> Score {
         let bins = self.quantise(row);
         let sum = match &self.trees {
@@ -130,6 +139,27 @@ impl Forest {
             Trees::Large(trees) => walk_all(trees, &bins, self.max_depth),
         };
         self.link.score(sum, self.n_trees() as u32)
+    }
+
+    /// How many classes there are to vote for; 0 of a forest that scores.
+    pub fn n_classes(&self) -> usize {
+        match self.link {
+            Link::Votes { classes } => classes.into(),
+            Link::Mean | Link::Table { .. } => 0,
+        }
+    }
+
+    /// The class that each tree votes for, counted; nobody votes in a forest that scores.
+    pub fn votes(&self, row: &[i32]) -> Votes {
+        let mut votes = [0; MAX_CLASSES];
+        if let Link::Votes { .. } = self.link {
+            let bins = self.quantise(row);
+            match &self.trees {
+                Trees::Small(trees) => count_votes(trees, &bins, self.max_depth, &mut votes),
+                Trees::Large(trees) => count_votes(trees, &bins, self.max_depth, &mut votes),
+            }
+        }
+        votes
     }
 
     /// The bin of each feature: how many cut points the value exceeds. 256 wide, so that a leaf's value can be
@@ -157,14 +187,27 @@ fn walk_all<const PLACES: usize>(trees: &[Tree<PLACES>], bins: &[u8; 256], steps
             c = node(third, c).next(bins);
             d = node(fourth, d).next(bins);
         }
-        let leaf = |tree, at| u32::from(node(tree, at).feature());
-        sum += leaf(first, a) + leaf(second, b) + leaf(third, c) + leaf(fourth, d);
+        let value = |tree, at| u32::from(node(tree, at).feature());
+        sum += value(first, a) + value(second, b) + value(third, c) + value(fourth, d);
     }
     for tree in rest {
-        let at = (0..steps).fold(0, |at, _| node(tree, at).next(bins));
-        sum += u32::from(node(tree, at).feature());
+        sum += u32::from(leaf(tree, bins, steps));
     }
     sum
+}
+
+fn count_votes<const PLACES: usize>(trees: &[Tree<PLACES>], bins: &[u8; 256], steps: u16, votes: &mut Votes) {
+    for tree in trees {
+        // A checked leaf is below the number of classes.
+        votes[usize::from(leaf(tree, bins, steps)) % MAX_CLASSES] += 1;
+    }
+}
+
+/// The value of the leaf that a row falls into.
+#[inline(always)]
+fn leaf<const PLACES: usize>(tree: &Tree<PLACES>, bins: &[u8; 256], steps: u16) -> u8 {
+    let at = (0..steps).fold(0, |at, _| node(tree, at).next(bins));
+    node(tree, at).feature()
 }
 
 #[inline(always)]

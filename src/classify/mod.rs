@@ -7,7 +7,7 @@ mod artifact;
 mod forest;
 
 pub use artifact::{Artifact, ArtifactError, MAX_ARTIFACT_BYTES};
-pub use forest::{Forest, Score};
+pub use forest::{Forest, MAX_CLASSES, Score, Votes};
 
 /// FNV-1a, 64 bit (Fowler, Noll, Vo): checks that an artefact arrived whole. Not a defence against an attacker.
 pub fn fnv1a(bytes: &[u8]) -> u64 {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use super::{Failure, analyze};
+use crate::detect::{threat_schema_hash, threat_schema_text};
 use crate::features::{schema_hash, schema_text};
 
 /// describe the model in force, or check a trained one
@@ -18,6 +19,9 @@ pub(super) struct Args {
     /// print the feature schema and its hash instead
     #[argh(switch)]
     schema: bool,
+    /// with --schema: that of the second opinion on alerts
+    #[argh(switch)]
+    threats: bool,
     /// one JSON document
     #[argh(switch)]
     json: bool,
@@ -25,8 +29,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.schema {
-        print!("{}", schema_text());
-        println!("hash {:016x}", schema_hash());
+        let (text, hash) = match args.threats {
+            true => (threat_schema_text(), threat_schema_hash()),
+            false => (schema_text(), schema_hash()),
+        };
+        print!("{text}");
+        println!("hash {hash:016x}");
         return Ok(ExitCode::SUCCESS);
     }
     let model = match analyze::model(args.file.as_ref()) {

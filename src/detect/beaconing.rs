@@ -75,6 +75,11 @@ impl Series {
         }
     }
 
+    /// Of the last pauses, those near their median.
+    fn even(&self) -> usize {
+        if self.beats < RING as u32 { 0 } else { near(&self.pauses_ms, PAUSE_OFF_PCT).1 }
+    }
+
     /// Median pause, if this is a beacon.
     fn pulse(&self, least: u32) -> Option<u32> {
         if self.beats < least || self.last.since(self.first) < LEAST_LENGTH {
@@ -163,6 +168,17 @@ impl Beacons {
                 ]),
             });
         });
+    }
+
+    /// The longest series of a client: its beats, and how many of the last sixteen pauses are even.
+    pub(super) fn longest(&mut self, client: &Addr) -> (u32, u32) {
+        let mut longest = (0, 0);
+        self.series.all(|key, series| {
+            if key.0.0 == *client {
+                longest = longest.max((series.beats, series.even() as u32));
+            }
+        });
+        longest
     }
 
     pub(super) fn forget(&mut self) {

@@ -7,7 +7,7 @@
 //! seconds, short hexadecimal labels answered by addresses.
 
 use super::alert::{Evidence, Finding, Kind, Party, Severity};
-use super::count::{Sliding, Span, Stamps};
+use super::count::{Slice, Sliding, Span, Stamps};
 use super::settings::Thresholds;
 use super::shared::{AddrKey, KEPT, Shared, Since};
 use super::table::Table;
@@ -51,6 +51,37 @@ struct Site {
     counts: Sliding<5>,
     names: Stamps<128>,
     since: Since,
+}
+
+/// What one client asked below one domain within half a minute.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lately {
+    /// Different names, about.
+    pub(super) names: u32,
+    pub(super) questions: u32,
+    /// Questions of types that carry data.
+    pub(super) carriers: u32,
+    /// Questions in an alphabet no name has.
+    pub(super) rich: u32,
+    pub(super) mean_name_bytes: u32,
+    /// Names and answers.
+    pub(super) bytes: u32,
+}
+
+impl Site {
+    fn lately(&mut self, slice: Slice) -> Lately {
+        let names = self.names.distinct(slice, Span::S30);
+        let mut sum = |which| self.counts.sum(slice, which, Span::S30);
+        let (questions, name_bytes) = (sum(QUESTIONS), sum(NAME_BYTES));
+        Lately {
+            names,
+            questions,
+            carriers: sum(CARRIERS),
+            rich: sum(RICH),
+            mean_name_bytes: name_bytes / questions.max(1),
+            bytes: name_bytes + sum(DOWN_BYTES),
+        }
+    }
 }
 
 /// Who put a question, and which.
@@ -100,18 +131,14 @@ impl Sites {
             if slice.is_multiple_of(64) {
                 site.names.scrub(slice);
             }
-            let names = site.names.distinct(slice, Span::S30);
-            let mut sum = |which| site.counts.sum(slice, which, Span::S30);
-            let questions = sum(QUESTIONS).max(1);
-            let (carriers, rich) = (sum(CARRIERS), sum(RICH));
-            let mean = sum(NAME_BYTES) / questions;
+            let Lately { names, questions, carriers, rich, mean_name_bytes: mean, bytes } =
+                site.lately(slice);
             let carried = carriers * 100 >= questions * CARRIER_PCT && mean >= MEAN_NAME;
             let is_rich = rich * 100 >= questions * RICH_PCT && mean >= MEAN_NAME;
             let plain = names >= least * PLAIN_NAMES && mean >= MEAN_PLAIN_NAME;
             if names < least || !(carried || is_rich || plain) {
                 return;
             }
-            let bytes = sum(NAME_BYTES) + sum(DOWN_BYTES);
             found.push(Finding {
                 kind: Kind::DnsTunnel,
                 severity: if bytes >= MUCH_BYTES_30S { Severity::High } else { Severity::Medium },
@@ -128,6 +155,25 @@ impl Sites {
                 ]),
             });
         });
+    }
+
+    /// Of what a client asks, the domain with the most names.
+    pub(super) fn busiest(&mut self, asker: &Addr, slice: Slice) -> Lately {
+        let mut busiest = Lately::default();
+        self.0.all(|key, site| {
+            if key.0.0 == *asker {
+                let lately = site.lately(slice);
+                if lately.names > busiest.names {
+                    busiest = lately;
+                }
+            }
+        });
+        busiest
+    }
+
+    /// Shows who asked in this slice.
+    pub(super) fn moved(&mut self, slice: Slice, mut show: impl FnMut(Addr)) {
+        self.0.touched(slice, |key, _| show(key.0.0));
     }
 
     pub(super) fn forget(&mut self) {

@@ -5,7 +5,7 @@
 //! Known evasions: padding everything to one length.
 
 use super::alert::{Evidence, Finding, Kind, Party, Severity};
-use super::count::{Sliding, Span};
+use super::count::{Slice, Sliding, Span};
 use super::settings::Thresholds;
 use super::shared::{AddrKey, KEPT, Shared, Since};
 use super::table::Table;
@@ -26,6 +26,22 @@ struct Echo {
     /// Lengths asked with, as a set of hashes.
     asked: u128,
     since: Since,
+}
+
+/// How the echoes of one host fared within three minutes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lately {
+    pub(super) requests: u32,
+    /// Replies of a length that no request had.
+    pub(super) mismatches: u32,
+    pub(super) bytes: u32,
+}
+
+impl Echo {
+    fn lately(&mut self, slice: Slice) -> Lately {
+        let mut sum = |which| self.counts.sum(slice, which, Span::S180);
+        Lately { requests: sum(REQUESTS), mismatches: sum(MISMATCHES), bytes: sum(BYTES) }
+    }
 }
 
 /// Who pings whom.
@@ -64,8 +80,7 @@ impl Echoes {
     pub(super) fn poll(&mut self, shared: &Shared, thresholds: &Thresholds, found: &mut Vec<Finding>) {
         let slice = shared.slice;
         self.0.touched(slice, |(src, dst), echo| {
-            let mut sum = |which| echo.counts.sum(slice, which, Span::S180);
-            let mismatches = sum(MISMATCHES);
+            let Lately { requests, mismatches, bytes } = echo.lately(slice);
             if mismatches < thresholds.echo_mismatches_180s {
                 return;
             }
@@ -77,11 +92,30 @@ impl Echoes {
                 first: echo.since.first(),
                 evidence: Evidence::new(&[
                     ("mismatched_replies_180s", u64::from(mismatches)),
-                    ("echo_requests_180s", u64::from(sum(REQUESTS))),
-                    ("bytes_180s", u64::from(sum(BYTES))),
+                    ("echo_requests_180s", u64::from(requests)),
+                    ("bytes_180s", u64::from(bytes)),
                 ]),
             });
         });
+    }
+
+    /// Of those whom a host pings, the one with the most odd replies, or the most requests.
+    pub(super) fn oddest(&mut self, src: &Addr, slice: Slice) -> Lately {
+        let mut oddest = Lately::default();
+        self.0.all(|key, echo| {
+            if key.0.0 == *src {
+                let lately = echo.lately(slice);
+                if (lately.mismatches, lately.requests) > (oddest.mismatches, oddest.requests) {
+                    oddest = lately;
+                }
+            }
+        });
+        oddest
+    }
+
+    /// Shows who pinged in this slice.
+    pub(super) fn moved(&mut self, slice: Slice, mut show: impl FnMut(Addr)) {
+        self.0.touched(slice, |key, _| show(key.0.0));
     }
 
     pub(super) fn forget(&mut self) {

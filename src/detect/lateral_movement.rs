@@ -47,6 +47,11 @@ impl Logins {
         }
     }
 
+    /// Whether somebody logged in to this device from outside within the hour.
+    pub(super) fn is_visited(&self, hash: u64, addr: &Addr) -> bool {
+        self.0.contains(hash, &AddrKey(*addr))
+    }
+
     pub(super) fn poll(&mut self, shared: &mut Shared, thresholds: &Thresholds, found: &mut Vec<Finding>) {
         let slice = shared.slice;
         let least = thresholds.lateral_probes;

@@ -38,6 +38,7 @@ mod ssh_brute_force;
 mod streams;
 mod syn_flood;
 mod table;
+mod threat;
 mod udp_flood;
 mod watch;
 mod web_brute_force;
@@ -46,6 +47,12 @@ mod who;
 pub use alert::{Alert, Evidence, Kind, MAX_EVIDENCE, Party, Severity, Stage};
 pub use exfiltration::{Baseline, LEAST_DAYS, MAX_BASELINES, MAX_DAYS};
 pub use settings::{Baselines, Settings, Thresholds};
+pub use threat::{
+    N_THREAT_FEATURES, Subject, THREAT_FEATURES, ThreatRow, ThreatSample, threat_schema_hash,
+    threat_schema_text,
+};
+
+use std::collections::VecDeque;
 
 use alert::Finding;
 use count::slice_of;
@@ -82,6 +89,8 @@ pub struct Detection {
     advertisers: rogue::Authority,
     episodes: Episodes,
     found: Vec<Finding>,
+    /// Absent unless asked for.
+    samples: Option<VecDeque<ThreatSample>>,
 }
 
 impl Detection {
@@ -103,7 +112,18 @@ impl Detection {
             advertisers: rogue::Authority::new(Kind::RogueRa),
             episodes: Episodes::default(),
             found: Vec::new(),
+            samples: None,
         }
+    }
+
+    /// From now on keeps the row of everybody who moved in a slice, for [`Self::next_sample`].
+    pub fn keep_samples(&mut self) {
+        self.samples.get_or_insert_default();
+    }
+
+    /// The next row kept.
+    pub fn next_sample(&mut self) -> Option<ThreatSample> {
+        self.samples.as_mut().and_then(VecDeque::pop_front)
     }
 
     /// Changes thresholds, switches and exemptions; what was counted stays.
@@ -210,6 +230,25 @@ impl Detection {
                 self.episodes.offer(finding, now);
             }
         }
+        if self.samples.is_some() {
+            self.take_samples();
+        }
+    }
+
+    #[cold]
+    fn take_samples(&mut self) {
+        let slice = self.shared.slice;
+        let mut tables = threat::Tables {
+            shared: &mut self.shared,
+            streams: &mut self.streams,
+            sites: &mut self.sites,
+            echoes: &mut self.echoes,
+            beacons: &mut self.beacons,
+            logins: &self.logins,
+            bindings: &self.bindings,
+        };
+        let samples = threat::samples(&mut tables, slice);
+        self.samples.get_or_insert_default().extend(samples);
     }
 
     /// The capture is over: the last slice is looked at, and open episodes are told about as they stand.

@@ -150,13 +150,18 @@ pub(super) fn is_flooding(
     if neighbours >= thresholds.ddos_sources && target.main_mac.winner().is_none() {
         return (Kind::DdosOut, Party::Addr(Addr::UNSPECIFIED));
     }
+    (kind, Party::Addr(behind(target, bindings)))
+}
+
+/// Who is behind most of what reaches a target: the source that leads; else the neighbour whose hardware address the
+/// packets bear, unless it is a router; else nobody, [`Addr::UNSPECIFIED`].
+pub(super) fn behind(target: &Target, bindings: &Bindings) -> Addr {
     if let Some(source) = target.main_source.winner() {
-        return (kind, Party::Addr(source));
+        return source;
     }
     let neighbour =
         target.main_mac.winner().and_then(|mac| bindings.of(mac)).filter(|owner| !owner.is_router());
-    let source = neighbour.and_then(|owner| owner.addr).unwrap_or(Addr::UNSPECIFIED);
-    (kind, Party::Addr(source))
+    neighbour.and_then(|owner| owner.addr).unwrap_or(Addr::UNSPECIFIED)
 }
 
 /// The address of a party that has one.

@@ -1,7 +1,7 @@
 //! The optional stage that looks for attacks.
 
 use super::{Engine, Output};
-use crate::detect::{self, Baseline, Detection};
+use crate::detect::{self, Baseline, Detection, ThreatSample};
 use crate::net::ClientId;
 use crate::time::Moment;
 
@@ -12,6 +12,18 @@ impl Engine {
             Some(detection) => detection.set_settings(settings),
             None => self.detection = Some(Box::new(Detection::new(settings, self.settings.seed))),
         }
+    }
+
+    /// From now on keeps the rows of the second opinion, if attacks are looked for.
+    pub fn keep_threat_samples(&mut self) {
+        if let Some(detection) = &mut self.detection {
+            detection.keep_samples();
+        }
+    }
+
+    /// The next row of the second opinion.
+    pub fn next_threat_sample(&mut self) -> Option<ThreatSample> {
+        self.detection.as_mut()?.next_sample()
     }
 
     /// Stops looking for attacks; what was counted is forgotten.

@@ -56,6 +56,9 @@ impl Model {
     /// Whatever makes it unusable.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         let artifact = Artifact::from_bytes(bytes, schema_hash()).map_err(ModelError::Artifact)?;
+        if artifact.forest.n_classes() > 0 {
+            return Err(ModelError::Artifact(ArtifactError::Field("n_classes")));
+        }
         let session = Params::from_json(&artifact.session_json).map_err(ModelError::Session)?;
         let Artifact { forest, summary_json, fingerprint, .. } = artifact;
         Ok(Self { forest, session, summary_json, fingerprint })

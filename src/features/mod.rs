@@ -13,6 +13,7 @@ pub use schema::{
     BURST_PERIOD, BURSTS_120, DOWN_BYTES, FEATURES, Feature, N_FEATURES, Row, index_of, schema_hash,
     schema_text,
 };
+pub(crate) use schema::{feature, hash_of, text_of};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,8 @@ pub struct Feature {
     pub unit: &'static str,
 }
 
-const fn feature(name: &'static str, unit: &'static str) -> Feature {
+/// A feature of this name and unit.
+pub(crate) const fn feature(name: &'static str, unit: &'static str) -> Feature {
     Feature { name, unit }
 }
 
@@ -83,12 +84,22 @@ pub fn index_of(name: &str) -> Option<usize> {
     FEATURES.iter().position(|feature| feature.name == name)
 }
 
-/// The schema as text: one `name unit` line per feature. What is hashed.
-pub fn schema_text() -> String {
-    FEATURES.iter().map(|feature| format!("{} {}\n", feature.name, feature.unit)).collect()
+/// A schema as text: one `name unit` line per feature. What is hashed.
+pub(crate) fn text_of(features: &[Feature]) -> String {
+    features.iter().map(|feature| format!("{} {}\n", feature.name, feature.unit)).collect()
 }
 
-/// FNV-1a (64 bit) of [`schema_text`].
+/// FNV-1a (64 bit) of [`text_of`].
+pub(crate) fn hash_of(features: &[Feature]) -> u64 {
+    crate::classify::fnv1a(text_of(features).as_bytes())
+}
+
+/// The schema of windows as text.
+pub fn schema_text() -> String {
+    text_of(&FEATURES)
+}
+
+/// The hash of the schema of windows.
 pub fn schema_hash() -> u64 {
-    crate::classify::fnv1a(schema_text().as_bytes())
+    hash_of(&FEATURES)
 }
