@@ -30,7 +30,7 @@ threat-model: $(MODEL_VENV)/ready ## train build/model/threat.forest, the second
 	$(CARGO) build --release --locked
 	$(MODEL_VENV)/bin/python model/train/threat.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows --lab $(or $(wildcard $(LAB_CAPTURES)),tests/attacks/captures) \
 		$(if $(wildcard $(SHARED)/captures),--shared $(SHARED)/captures) --out $(MODEL_OUT)/threat.forest --parity $(MODEL_OUT)/threat_parity.json \
-		--card $(MODEL_OUT)/THREAT_CARD.md
+		--card $(MODEL_OUT)/THREAT_CARD.md $(if $(DOC),--doc $(DOC))
 
 accuracy: ## score left-out captures through the binary, write docs/accuracy.md
 	@if [ ! -f $(SHARED)/captures/manifest.csv ]; then \

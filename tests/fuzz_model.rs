@@ -1,4 +1,4 @@
-//! The fuzz body of trained artefacts on mutations of the embedded one: a smoke test that needs no fuzzer.
+//! The fuzz body of trained artefacts on mutations of the embedded ones: a smoke test that needs no fuzzer.
 #![expect(clippy::disallowed_methods, reason = "the seed is a file")]
 
 #[path = "../fuzz/bodies/model.rs"]
@@ -9,7 +9,13 @@ use streamguard::net::mix;
 
 #[test]
 fn a_mutated_artifact_is_refused_or_safe_to_walk() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/model/streaming.forest");
+    for artefact in ["streaming.forest", "threat.forest"] {
+        mutate(artefact);
+    }
+}
+
+fn mutate(artefact: &str) {
+    let path = format!("{}/model/{artefact}", env!("CARGO_MANIFEST_DIR"));
     let whole = std::fs::read(path).unwrap();
     let body = &whole[..whole.len() - 8];
     let mut random = 7;

@@ -1,8 +1,11 @@
-//! The forest in Rust against the same arrays walked in Python: 100,000 rows at and beside the thresholds, no score may differ.
+//! The forests in Rust against the same arrays walked in Python: 100,000 rows at and beside the thresholds, no score and
+//! no vote may differ.
 //!
-//! Rows are drawn, not stored: `model/train/parity.py` describes how. `model/parity.json` holds what Python found.
+//! Rows are drawn, not stored: `model/train/parity.py` describes how. `model/parity.json` and
+//! `model/threat_parity.json` hold what Python found.
 
-use streamguard::classify::{Artifact, fnv1a};
+use streamguard::classify::{Artifact, Forest, fnv1a};
+use streamguard::detect::{Class, threat_schema_hash};
 use streamguard::features::schema_hash;
 
 /// Bytes before the cut points.
@@ -10,6 +13,8 @@ const HEADER_BYTES: usize = 36;
 
 const ARTEFACT: &[u8] = include_bytes!("../model/streaming.forest");
 const EXPECTED: &[u8] = include_bytes!("../model/parity.json");
+const THREATS: &[u8] = include_bytes!("../model/threat.forest");
+const EXPECTED_OF_THREATS: &[u8] = include_bytes!("../model/threat_parity.json");
 
 /// The cut points, read straight from the file's layout so that the loader is under test too.
 fn cut_points(artifact: &[u8]) -> Vec<Vec<i32>> {
@@ -46,19 +51,40 @@ fn draw(cuts: &[Vec<i32>], state: &mut u64) -> Vec<i32> {
         .collect()
 }
 
-#[test]
-fn every_score_at_a_threshold_is_pythons() {
-    let artifact = Artifact::from_bytes(ARTEFACT, schema_hash()).expect("the shipped artefact loads");
-    let expected: serde_json::Value = serde_json::from_slice(EXPECTED).expect("parity.json is JSON");
-    assert_eq!(expected["model"], format!("{:016x}", artifact.fingerprint), "make model writes both files");
+/// Draws the rows that Python drew and compares: `told` is what a forest says of a row, `shown` what of it stands in
+/// the list of the first.
+fn agree(
+    (artefact, schema_hash, expected): (&[u8], u64, &[u8]),
+    told: impl Fn(&Forest, &[i32]) -> Vec<u16>,
+    shown: impl Fn(&[u16]) -> usize,
+) {
+    let artifact = Artifact::from_bytes(artefact, schema_hash).expect("the shipped artefact loads");
+    let expected: serde_json::Value = serde_json::from_slice(expected).expect("it is JSON");
+    assert_eq!(expected["model"], format!("{:016x}", artifact.fingerprint), "training writes both files");
 
-    let cuts = cut_points(ARTEFACT);
+    let cuts = cut_points(artefact);
     let mut state = expected["seed"].as_u64().unwrap_or_default();
     let rows = expected["rows"].as_u64().unwrap_or_default();
-    let scores: Vec<u16> = (0..rows).map(|_| artifact.forest.predict(&draw(&cuts, &mut state)).0).collect();
+    let all: Vec<Vec<u16>> = (0..rows).map(|_| told(&artifact.forest, &draw(&cuts, &mut state))).collect();
 
-    assert!(scores.len() >= 100_000);
-    assert_eq!(expected["first"], serde_json::json!(scores[..32]));
-    let all: Vec<u8> = scores.iter().flat_map(|score| score.to_le_bytes()).collect();
-    assert_eq!(expected["scores_fnv1a"], format!("{:016x}", fnv1a(&all)));
+    assert!(all.len() >= 100_000);
+    let first: Vec<usize> = all[..32].iter().map(|row| shown(row)).collect();
+    assert_eq!(expected["first"], serde_json::json!(first));
+    let bytes: Vec<u8> = all.iter().flatten().flat_map(|number| number.to_le_bytes()).collect();
+    assert_eq!(expected["scores_fnv1a"], format!("{:016x}", fnv1a(&bytes)));
+}
+
+#[test]
+fn every_score_at_a_threshold_is_pythons() {
+    let told = |forest: &Forest, row: &[i32]| vec![forest.predict(row).0];
+    agree((ARTEFACT, schema_hash(), EXPECTED), told, |scores| scores[0].into());
+}
+
+#[test]
+fn every_vote_at_a_threshold_is_scikit_learns() {
+    let told = |forest: &Forest, row: &[i32]| forest.votes(row)[..Class::ALL.len()].to_vec();
+    // The first of the classes with most votes.
+    let winner =
+        |votes: &[u16]| votes.iter().position(|count| Some(count) == votes.iter().max()).unwrap_or_default();
+    agree((THREATS, threat_schema_hash(), EXPECTED_OF_THREATS), told, winner);
 }

@@ -17,11 +17,11 @@ MIDDLE, REACH = 128, 127
 LINK_SPAN, LINK_STEP = 7.0, 0.01
 
 
-def cut_points(x, most):
-    """Per feature, ascending integers: quantiles of what was seen, without the largest."""
+def cut_points(x, most, of=np.asarray):
+    """Per feature, ascending integers: quantiles of what was seen (`of=np.unique`: of its different values), without the largest."""
     out = []
     for column in x.T:
-        found = np.unique(np.quantile(column, np.linspace(0, 1, most + 1), method="lower")).astype(np.int64)
+        found = np.unique(np.quantile(of(column), np.linspace(0, 1, most + 1), method="lower")).astype(np.int64)
         out.append(found[:-1] if len(found) > 1 else found)
     return out
 

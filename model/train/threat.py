@@ -49,10 +49,14 @@ OWN = {"web_posts": "own script (posts)", "webbrute_http-login": "own script (lo
 # Recordings without any attack: folder of the shared captures, files, seconds of each.
 NORMAL = {"home": 5, "lab": 2, "services": 29, "youtube": 40, "iot": 5}
 CAP = 1500
-PHASES = (0, 2.5)
+# Normal weighs as much as so many classes of attacks: it is what most rows are.
+NORMAL_WEIGHT = 3
+# Attacks last for a few slices only: each capture is read on this many grids of slices.
+PHASES = (0, 1, 2, 3, 4)
 FOREST = {"trees": 100, "leaves": 32, "leaf": 2, "depth": 12, "cuts": 48}
 SEED = 1
 SLICE_S = 5.0
+BEGIN, END = "<!-- tools left out -->", "<!-- end of tools left out -->"
 
 
 class Rows:
@@ -180,13 +184,13 @@ def matrix(chosen, seed):
         ws.append(np.full(len(x), len(x) ** -0.5))
     x, y, w = np.vstack(xs), np.concatenate(ys), np.concatenate(ws)
     for label in np.unique(y):
-        # Doubt must be earned: normal weighs as much as all attacks together.
-        w[y == label] *= (len(CLASSES) - 1 if label == 0 else 1) / w[y == label].sum()
+        w[y == label] *= (NORMAL_WEIGHT if label == 0 else 1) / w[y == label].sum()
     return x, y, w * len(y) / w.sum()
 
 
 def grow(x, y, w, seed):
-    cuts = cut_points(x, FOREST["cuts"])
+    # Attacks are few among rows of nothing much: quantiles of all rows would leave them without cuts.
+    cuts = cut_points(x, FOREST["cuts"], np.unique)
     model = ExtraTreesClassifier(FOREST["trees"], min_samples_leaf=FOREST["leaf"], max_leaf_nodes=FOREST["leaves"], max_depth=FOREST["depth"],
                                  max_features="sqrt", n_jobs=1, random_state=seed)
     return Trained(cuts, [(model.fit(quantise(x, cuts).astype(np.float32), y, sample_weight=w), list(range(x.shape[1])))])
@@ -220,8 +224,9 @@ def left_out(every, seed):
             continue
         votes = votes_of(grow(*matrix(rest, seed), seed), np.vstack([s.x for s in own]))
         truth = np.concatenate([np.full(len(s.x), s.label) for s in own])
+        captures = collections.Counter(s.label for s in own)
         trained_on = {s.label for s in rest if len(s.x)}
-        out[tool] = {"captures": len(own), "truth": truth, "votes": votes, "known": trained_on}
+        out[tool] = {"captures": captures, "truth": truth, "votes": votes, "known": trained_on}
         print(f"\rleft out {tool:60.60s}", end="", file=sys.stderr)
     print(file=sys.stderr)
     return out
@@ -238,10 +243,10 @@ def report(results):
             n = int(here.sum())
             part = lambda which: f"{100 * int((which & here).sum()) / n:.0f} %"
             if label == 0:
-                normal.append(f"| {tool} | {found['captures']} | {n} | {100 * (said[here] != 0).mean():.2f} % | {100 * ((said != 0) & (share >= 90))[here].mean():.2f} % |")
+                normal.append(f"| {tool} | {found['captures'][label]} | {n} | {100 * (said[here] != 0).mean():.2f} % | {100 * ((said != 0) & (share >= 90))[here].mean():.2f} % |")
             else:
                 alone = "" if label in found["known"] else " (no other tool of its class)"
-                attacks.append(f"| {tool}{alone} | {CLASSES[label]} | {found['captures']} | {n} | {part(said == label)} | {part((said != label) & (said != 0))} | "
+                attacks.append(f"| {tool}{alone} | {CLASSES[label]} | {found['captures'][label]} | {n} | {part(said == label)} | {part((said != label) & (said != 0))} | "
                                f"{part(said == 0)} | {part((said == 0) & (share >= 80))} |")
     return attacks, normal
 
@@ -255,6 +260,7 @@ def arguments():
     ask.add_argument("--out", type=pathlib.Path, required=True)
     ask.add_argument("--parity", type=pathlib.Path)
     ask.add_argument("--card", type=pathlib.Path)
+    ask.add_argument("--doc", type=pathlib.Path, help="file whose tables between the markers are to be rewritten")
     ask.add_argument("--seed", type=int, default=SEED)
     return ask.parse_args()
 
@@ -352,6 +358,9 @@ def main():
         ask.parity.write_text(json.dumps(parity.expected(flat, fnv1a(data[:-8])), indent=1) + "\n")
     tables = report(left_out(every, ask.seed))
     print("\n".join(tables[0] + tables[1]))
+    if ask.doc:
+        head, _, rest = ask.doc.read_text().partition(BEGIN)
+        ask.doc.write_text("\n".join([head + BEGIN, *tables[0], "", *tables[1], END + rest.partition(END)[2]]))
     if ask.card:
         gain = trained.importance(len(extractor.names)) / FOREST["trees"]
         ranks = sorted(zip(extractor.names, gain), key=lambda pair: -pair[1])

@@ -337,6 +337,23 @@ pub(crate) mod tests {
         sealed(b)
     }
 
+    /// Trees that all vote for one class: a single leaf.
+    pub(crate) fn unanimous(schema: u64, (features, classes): (usize, usize), class: u8) -> Vec<u8> {
+        let mut b = Vec::new();
+        b.extend(MAGIC);
+        b.extend(VERSION_VOTES.to_le_bytes());
+        b.extend((features as u16).to_le_bytes());
+        b.extend(schema.to_le_bytes());
+        b.extend([1u16, 0].map(u16::to_le_bytes).concat());
+        b.extend([1u32, 0, 2, 2].map(u32::to_le_bytes).concat());
+        b.extend(vec![0; 2 * features]);
+        b.extend((classes as u16).to_le_bytes());
+        b.extend(0u32.to_le_bytes());
+        b.extend([class, LEAF_BIN, 0, 0]);
+        b.extend(b"{}{}");
+        sealed(b)
+    }
+
     fn sealed(mut body: Vec<u8>) -> Vec<u8> {
         let sum = fnv1a(&body);
         body.extend(sum.to_le_bytes());

@@ -9,6 +9,9 @@ mod forest;
 pub use artifact::{Artifact, ArtifactError, MAX_ARTIFACT_BYTES};
 pub use forest::{Forest, MAX_CLASSES, Score, Votes};
 
+#[cfg(test)]
+pub(crate) use artifact::tests::unanimous;
+
 /// FNV-1a, 64 bit (Fowler, Noll, Vo): checks that an artefact arrived whole. Not a defence against an attacker.
 pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use argh::FromArgs;
 
 use super::{Failure, analyze};
-use crate::detect::{threat_schema_hash, threat_schema_text};
+use crate::detect::{Class, SecondOpinion, threat_schema_hash, threat_schema_text};
 use crate::features::{schema_hash, schema_text};
 
 /// describe the model in force, or check a trained one
@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// print the feature schema and its hash instead
     #[argh(switch)]
     schema: bool,
-    /// with --schema: that of the second opinion on alerts
+    /// the second opinion on alerts instead
     #[argh(switch)]
     threats: bool,
     /// one JSON document
@@ -36,6 +36,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         print!("{text}");
         println!("hash {hash:016x}");
         return Ok(ExitCode::SUCCESS);
+    }
+    if args.threats {
+        return Ok(second_opinion(args));
     }
     let model = match analyze::model(args.file.as_ref()) {
         Ok(model) => model,
@@ -61,4 +64,30 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         println!("trained on   {summary}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Describes the forest behind the second opinion.
+fn second_opinion(args: &Args) -> ExitCode {
+    let Some(second) = SecondOpinion::embedded() else {
+        eprintln!("streamguard: no second opinion in this program");
+        return ExitCode::FAILURE;
+    };
+    let summary: serde_json::Value = serde_json::from_str(&second.summary_json).unwrap_or_default();
+    let (forest, classes) = (&second.forest, Class::ALL.map(Class::name));
+    if args.json {
+        let document = serde_json::json!({
+            "fingerprint": format!("{:016x}", second.fingerprint),
+            "schema_hash": format!("{:016x}", threat_schema_hash()),
+            "trees": forest.n_trees(), "nodes": forest.n_nodes(), "features": forest.n_features(),
+            "classes": classes, "summary": summary,
+        });
+        println!("{document}");
+    } else {
+        println!("model        {:016x}", second.fingerprint);
+        println!("schema       {:016x}, {} features", threat_schema_hash(), forest.n_features());
+        println!("forest       {} trees, {} nodes", forest.n_trees(), forest.n_nodes());
+        println!("classes      {}", classes.join(" "));
+        println!("trained on   {summary}");
+    }
+    ExitCode::SUCCESS
 }

@@ -69,6 +69,9 @@ fn alert(out: &mut impl Write, alert: &Value) -> io::Result<()> {
         time("last_s"),
     )?;
     write!(out, "       {}", alert.get("evidence").map_or_else(String::new, line))?;
+    if let Some(opinion) = alert.get("opinion").filter(|opinion| opinion.is_object()) {
+        write!(out, "; opinion: {}", line(opinion))?;
+    }
     if let Some(note) = alert.get("note").and_then(Value::as_str) {
         write!(out, "  note: {}", safe(note))?;
     }

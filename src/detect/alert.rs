@@ -2,12 +2,13 @@
 //!
 //! An alert is an *episode*: it opens when a detector's evidence crosses its threshold, is updated while evidence
 //! keeps coming, and closes when it has stopped. It names what it is ([`Kind`], a closed list), who did it, to
-//! whom, since when, and what was counted; nothing in it is an opinion.
+//! whom, since when, and what was counted; an opinion, where there is one, stands beside it and says that it is one.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::threat::Opinion;
 use crate::net::{Addr, MacAddr};
 use crate::time::Moment;
 
@@ -122,13 +123,24 @@ impl Severity {
 
     /// Evidence that is `measured / threshold` times what was needed: ten times is one step worse.
     pub(super) fn grown(self, measured: u64, threshold: u32) -> Self {
-        if measured < u64::from(threshold).saturating_mul(10) {
-            return self;
-        }
+        if measured < u64::from(threshold).saturating_mul(10) { self } else { self.raised() }
+    }
+
+    /// One step worse.
+    pub(super) fn raised(self) -> Self {
         match self {
             Self::Low => Self::Medium,
             Self::Medium => Self::High,
             Self::High | Self::Critical => Self::Critical,
+        }
+    }
+
+    /// One step less bad.
+    pub(super) fn lowered(self) -> Self {
+        match self {
+            Self::Low | Self::Medium => Self::Low,
+            Self::High => Self::Medium,
+            Self::Critical => Self::High,
         }
     }
 }
@@ -220,7 +232,7 @@ pub struct Alert {
     pub id: u32,
     /// What it is.
     pub kind: Kind,
-    /// How bad, as far as the evidence goes.
+    /// How bad, as far as the evidence goes, and after the second opinion.
     pub severity: Severity,
     /// Who does it.
     pub source: Party,
@@ -234,6 +246,8 @@ pub struct Alert {
     pub stage: Stage,
     /// What was counted.
     pub evidence: Evidence,
+    /// What the forest said when it was as bad as this.
+    pub opinion: Option<Opinion>,
 }
 
 /// What a detector has to say at the end of a slice.

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::alert::{Alert, Finding, Kind, Severity, Stage};
+use super::threat::Opinion;
 use crate::time::{Duration, Moment};
 
 /// Episodes that can be open, or cooling down, at a time; the one quiet for longest leaves for a new one.
@@ -39,18 +40,21 @@ pub(super) struct Episodes {
 }
 
 impl Episodes {
-    /// Takes in what a detector found.
-    pub(super) fn offer(&mut self, finding: &Finding, now: Moment) {
+    /// Takes in what a detector found, and what is thought of it. What covers what is decided by the finding alone.
+    pub(super) fn offer(&mut self, finding: &Finding, opinion: Option<Opinion>, now: Moment) {
         if self.is_covered(finding, now) {
             return;
         }
         let Some(index) = self.open.iter().position(|episode| is_same(&episode.alert, finding)) else {
-            return self.begin(finding, now);
+            return self.begin(finding, opinion, now);
         };
+        let severity = weighed(finding, opinion);
         let episode = &mut self.open[index];
         let alert = &mut episode.alert;
-        let worse = finding.severity > alert.severity || alert.stage == Stage::Closed;
-        alert.severity = alert.severity.max(finding.severity);
+        let worse = severity > alert.severity || alert.stage == Stage::Closed;
+        if severity >= alert.severity {
+            (alert.severity, alert.opinion) = (severity, opinion.or(alert.opinion));
+        }
         alert.last = now;
         if alert.target != finding.target {
             alert.target = None;
@@ -65,7 +69,7 @@ impl Episodes {
         }
     }
 
-    fn begin(&mut self, finding: &Finding, now: Moment) {
+    fn begin(&mut self, finding: &Finding, opinion: Option<Opinion>, now: Moment) {
         if self.open.len() == MAX_EPISODES
             && let Some(oldest) = (0..self.open.len()).min_by_key(|&index| self.open[index].alert.last)
         {
@@ -78,13 +82,14 @@ impl Episodes {
         let alert = Alert {
             id: self.opened,
             kind: finding.kind,
-            severity: finding.severity,
+            severity: weighed(finding, opinion),
             source: finding.source,
             target: finding.target,
             first: finding.first.min(now),
             last: now,
             stage: Stage::Opened,
             evidence: finding.evidence,
+            opinion,
         };
         self.opened = self.opened.wrapping_add(1);
         self.open.push(Episode { alert, told: now });
@@ -130,6 +135,11 @@ impl Episodes {
     pub(super) fn next_change(&mut self) -> Option<Alert> {
         self.changes.pop_front()
     }
+}
+
+/// How bad a finding is after the second opinion.
+fn weighed(finding: &Finding, opinion: Option<Opinion>) -> Severity {
+    opinion.map_or(finding.severity, |opinion| opinion.severity.on(finding.severity))
 }
 
 fn quiet_of(kind: Kind) -> Duration {

@@ -48,8 +48,8 @@ pub use alert::{Alert, Evidence, Kind, MAX_EVIDENCE, Party, Severity, Stage};
 pub use exfiltration::{Baseline, LEAST_DAYS, MAX_BASELINES, MAX_DAYS};
 pub use settings::{Baselines, Settings, Thresholds};
 pub use threat::{
-    N_THREAT_FEATURES, Subject, THREAT_FEATURES, ThreatRow, ThreatSample, threat_schema_hash,
-    threat_schema_text,
+    Class, Effect, N_THREAT_FEATURES, Opinion, SecondOpinion, Subject, THREAT_FEATURES, ThreatRow,
+    ThreatSample, threat_schema_hash, threat_schema_text,
 };
 
 use std::collections::VecDeque;
@@ -89,6 +89,8 @@ pub struct Detection {
     advertisers: rogue::Authority,
     episodes: Episodes,
     found: Vec<Finding>,
+    /// Absent where there is no artefact.
+    second: Option<SecondOpinion>,
     /// Absent unless asked for.
     samples: Option<VecDeque<ThreatSample>>,
 }
@@ -112,8 +114,14 @@ impl Detection {
             advertisers: rogue::Authority::new(Kind::RogueRa),
             episodes: Episodes::default(),
             found: Vec::new(),
+            second: None,
             samples: None,
         }
+    }
+
+    /// From now on asks for a second opinion on what is found; or no longer.
+    pub fn consult(&mut self, second: Option<SecondOpinion>) {
+        self.second = second;
     }
 
     /// From now on keeps the row of everybody who moved in a slice, for [`Self::next_sample`].
@@ -224,19 +232,11 @@ impl Detection {
         if self.settings.baselines == Baselines::Judge {
             self.uploads.poll(thresholds, found);
         }
-        for finding in &self.found {
-            let is_spared = who::addr_of(finding.source).is_some_and(|addr| self.settings.is_exempt(&addr));
-            if self.settings.runs(finding.kind) && !is_spared {
-                self.episodes.offer(finding, now);
-            }
-        }
-        if self.samples.is_some() {
-            self.take_samples();
-        }
+        self.tell(now);
     }
 
-    #[cold]
-    fn take_samples(&mut self) {
+    /// Findings that may be told become episodes; who is asked for rows gets them.
+    fn tell(&mut self, now: Moment) {
         let slice = self.shared.slice;
         let mut tables = threat::Tables {
             shared: &mut self.shared,
@@ -247,8 +247,18 @@ impl Detection {
             logins: &self.logins,
             bindings: &self.bindings,
         };
-        let samples = threat::samples(&mut tables, slice);
-        self.samples.get_or_insert_default().extend(samples);
+        let mut judged = threat::Judged::default();
+        for finding in &self.found {
+            let is_spared = who::addr_of(finding.source).is_some_and(|addr| self.settings.is_exempt(&addr));
+            if self.settings.runs(finding.kind) && !is_spared {
+                let second = self.second.as_ref();
+                let opinion = second.and_then(|second| judged.opinion(second, &mut tables, finding));
+                self.episodes.offer(finding, opinion, now);
+            }
+        }
+        if let Some(samples) = &mut self.samples {
+            samples.extend(threat::samples(&mut tables, slice));
+        }
     }
 
     /// The capture is over: the last slice is looked at, and open episodes are told about as they stand.

@@ -5,6 +5,7 @@ use crate::dissect::{Frame, LinkType, dissect};
 use crate::names::NameWatcher;
 
 mod edges;
+mod opinions;
 
 const ATTACKER: [u8; 4] = [192, 168, 1, 66];
 const VICTIM: [u8; 4] = [203, 0, 113, 10];
@@ -79,10 +80,15 @@ impl Street {
     }
 
     /// The alerts at the end.
-    fn finish(mut self) -> Vec<(Kind, Party)> {
+    fn told(mut self) -> Vec<Alert> {
         self.detection.finish(&self.flows);
         self.gather();
-        self.alerts.iter().map(|alert| (alert.kind, alert.source)).collect()
+        self.alerts
+    }
+
+    /// What they are, and by whom.
+    fn finish(self) -> Vec<(Kind, Party)> {
+        self.told().iter().map(|alert| (alert.kind, alert.source)).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The optional stage that looks for attacks.
 
 use super::{Engine, Output};
-use crate::detect::{self, Baseline, Detection, ThreatSample};
+use crate::detect::{self, Baseline, Detection, SecondOpinion, ThreatSample};
 use crate::net::ClientId;
 use crate::time::Moment;
 
@@ -10,7 +10,11 @@ impl Engine {
     pub fn watch_for_attacks(&mut self, settings: detect::Settings) {
         match &mut self.detection {
             Some(detection) => detection.set_settings(settings),
-            None => self.detection = Some(Box::new(Detection::new(settings, self.settings.seed))),
+            None => {
+                let mut detection = Box::new(Detection::new(settings, self.settings.seed));
+                detection.consult(SecondOpinion::embedded());
+                self.detection = Some(detection);
+            }
         }
     }
 

@@ -66,6 +66,7 @@ impl Incidents {
             last_s: epoch_s(alert.last, now),
             closed: alert.stage == Stage::Closed,
             evidence: serde_json::to_string(&alert.evidence).unwrap_or_default(),
+            opinion: alert.opinion.and_then(|opinion| serde_json::to_string(&opinion).ok()),
             acked_s: earlier.as_ref().and_then(|row| row.acked_s),
             note: earlier.as_ref().and_then(|row| row.note.clone()),
             resolved_s: earlier.as_ref().and_then(|row| row.resolved_s),
@@ -129,6 +130,7 @@ mod tests {
             last: Moment::from_secs(130),
             stage,
             evidence: Evidence::new(&[("ports", 40)]),
+            opinion: None,
         }
     }
 

@@ -106,6 +106,9 @@ pub struct AlertRow {
     /// What was counted: an object of numbers, as JSON.
     #[serde(serialize_with = "as_json")]
     pub evidence: String,
+    /// What the second opinion says, if it has one: an object, as JSON.
+    #[serde(serialize_with = "as_json_or_null")]
+    pub opinion: Option<String>,
     /// When somebody acknowledged it.
     pub acked_s: Option<i64>,
     /// What they said.
@@ -124,6 +127,11 @@ impl AlertRow {
 /// Text that is JSON, as what it says.
 fn as_json<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
     serde_json::from_str::<serde_json::Value>(text).unwrap_or_default().serialize(to)
+}
+
+/// The same, where there may be none.
+fn as_json_or_null<S: Serializer>(text: &Option<String>, to: S) -> Result<S::Ok, S::Error> {
+    as_json(text.as_deref().unwrap_or("null"), to)
 }
 
 /// A stretch of time to ask for: from (inclusive) to (exclusive), seconds since the epoch.

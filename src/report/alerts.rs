@@ -3,13 +3,14 @@
 //! An alert is shown once, as it stood at the end; events are what happened that is no attack. EVE output
 //! (`--eve`) has the keys that Suricata's tools read, with the evidence under `streamguard`.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::json;
 
 use super::{csv, rounded};
-use crate::detect::{Alert, Evidence, Kind, Party, Severity, Stage};
+use crate::detect::{Alert, Evidence, Kind, Opinion, Party, Severity, Stage};
 use crate::lan::{ClientIdx, Clients};
 use crate::net::ClientId;
 use crate::time::{Moment, WallTime};
@@ -39,6 +40,8 @@ pub struct AlertReport {
     pub closed: bool,
     /// What was counted.
     pub evidence: Evidence,
+    /// What the learned second opinion says, if it has one.
+    pub opinion: Option<Opinion>,
 }
 
 /// Something worth knowing that is no attack.
@@ -55,8 +58,8 @@ pub struct EventReport {
 
 impl AlertReport {
     /// Names of the CSV columns.
-    pub const COLUMNS: [&str; 8] =
-        ["type", "severity", "source", "target", "first_s", "last_s", "closed", "evidence"];
+    pub const COLUMNS: [&str; 9] =
+        ["type", "severity", "source", "target", "first_s", "last_s", "closed", "evidence", "opinion"];
 
     /// Writes one row.
     ///
@@ -68,7 +71,10 @@ impl AlertReport {
         let evidence = numbers.collect::<Vec<_>>().join(" ");
         let (first, last) = (self.first_s, self.last_s);
         let severity = self.severity.name();
-        csv::row(out, &[&self.kind, &severity, &self.source, &target, &first, &last, &self.closed, &evidence])
+        let opinion = self.opinion.map_or_else(String::new, |opinion| opinion.to_string());
+        let row: [&dyn fmt::Display; 9] =
+            [&self.kind, &severity, &self.source, &target, &first, &last, &self.closed, &evidence, &opinion];
+        csv::row(out, &row)
     }
 }
 
@@ -142,6 +148,7 @@ impl AlertLog {
             last_s: since(alert.last),
             closed: alert.stage == Stage::Closed,
             evidence: alert.evidence,
+            opinion: alert.opinion,
         };
         self.alerts.iter().map(report).collect()
     }
@@ -179,6 +186,9 @@ pub fn write_alerts(out: &mut impl Write, alerts: &[AlertReport]) -> io::Result<
         )?;
         for (name, value) in alert.evidence.numbers() {
             write!(out, " {name} {value}")?;
+        }
+        if let Some(opinion) = alert.opinion {
+            write!(out, "; opinion: {opinion}")?;
         }
         writeln!(out)?;
     }
@@ -234,6 +244,7 @@ impl Eve {
                 },
                 "severity": alert.severity,
                 "evidence": alert.evidence,
+                "opinion": alert.opinion,
             },
         });
         serde_json::to_writer(&mut *out, &line).map_err(io::Error::from)?;

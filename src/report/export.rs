@@ -104,6 +104,7 @@ pub const TABLES: [Table; 6] = [
             "acked_s",
             "note",
             "resolved_s",
+            "opinion",
         ],
         reach: Reach::Days,
     },
@@ -237,6 +238,7 @@ mod tests {
             last_s: 20,
             closed: true,
             evidence: "{\"ports\":90}".into(),
+            opinion: Some("{\"class\":\"scan\"}".into()),
             acked_s: Some(30),
             note: Some("seen".into()),
             resolved_s: Some(40),
@@ -245,7 +247,7 @@ mod tests {
         shown["source_name"] = json!("Camera");
         assert_eq!(
             written(Form::Csv, "alerts", &json!([shown])).lines().nth(1),
-            Some("7,port_scan,high,192.168.1.9,Camera,192.168.1.1,10,20,true,ports=90,30,seen,40")
+            Some("7,port_scan,high,192.168.1.9,Camera,192.168.1.1,10,20,true,ports=90,30,seen,40,class=scan")
         );
     }
 }

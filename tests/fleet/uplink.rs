@@ -136,6 +136,7 @@ fn history(house: &Household) {
             last_s: this_hour_s - 600,
             closed: true,
             evidence: "{\"ports\":500}".into(),
+            opinion: None,
             acked_s: None,
             note: None,
             resolved_s: None,

@@ -72,7 +72,16 @@ export function alertsPage(context, main) {
 			h('p', {}, name(source, 80), alert.target ? [' → ', name(alert.target, 80)] : null),
 			h('p', { class: 'sg-sub' }, fill(_('%s to %s'), when(alert.first_s), when(alert.last_s)),
 				alert.note ? [' · ', name(alert.note, 200)] : null),
-			details, buttons(alert));
+			opinion(alert.opinion), details, buttons(alert));
+	}
+
+	// The learned second opinion, and whether it moved the severity.
+	function opinion(given) {
+		if (!given || typeof given !== 'object')
+			return null;
+		const moved = { raised: _('one step more severe for it'), lowered: _('one step less severe for it') }[given.severity];
+		return h('p', { class: 'sg-sub' },
+			fill(_('Second opinion: %s, by %s %'), clean(given.class, 40).replaceAll('_', ' '), clean(given.share_pct, 4)), moved ? [' · ', moved] : null);
 	}
 
 	function buttons(alert) {

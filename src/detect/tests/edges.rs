@@ -30,7 +30,7 @@ impl Street {
     }
 
     /// An ICMP message of IPv4.
-    fn icmp(&mut self, at_ms: u64, (from, to): ([u8; 4], [u8; 4]), kind: u8, len: usize) {
+    pub(super) fn icmp(&mut self, at_ms: u64, (from, to): ([u8; 4], [u8; 4]), kind: u8, len: usize) {
         let mut message = vec![kind, 0, 0, 0, 0, 1, 0, 1];
         message.resize(8 + len, 0);
         let packet = Packet4 { from: (from, 0), to: (to, 0), flags: 0, payload: &[] };
@@ -44,11 +44,11 @@ fn source(n: u32) -> u16 {
 }
 
 /// One kind of attack: amounts that are silent, amounts that are told, and how it is played.
-struct Scene {
-    kind: Kind,
-    silent: &'static [u32],
-    loud: &'static [u32],
-    play: fn(&mut Street, u32),
+pub(super) struct Scene {
+    pub(super) kind: Kind,
+    pub(super) silent: &'static [u32],
+    pub(super) loud: &'static [u32],
+    pub(super) play: fn(&mut Street, u32),
     by: Party,
 }
 
@@ -323,7 +323,7 @@ fn break_in(street: &mut Street, hosts: u32) {
     }
 }
 
-fn scenes() -> Vec<Scene> {
+pub(super) fn scenes() -> Vec<Scene> {
     let scene = |kind, silent, loud, play| Scene { kind, silent, loud, play, by: attacker() };
     let nobody = Party::Addr(Addr::UNSPECIFIED);
     vec![

@@ -16,7 +16,7 @@ use crate::time::LocalDay;
 pub const MAX_ROWS: u32 = 100_000;
 
 const SELECT_ALERT: &str = "SELECT id, type, severity, source, target, first_s, last_s, closed, evidence, acked_s, \
-    note, resolved_s FROM alert";
+    note, resolved_s, opinion FROM alert";
 
 /// By what traffic is told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -329,6 +329,7 @@ impl Database {
             acked_s: row.get(9)?,
             note: row.get(10)?,
             resolved_s: row.get(11)?,
+            opinion: row.get(12)?,
         })
     }
 }

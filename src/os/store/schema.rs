@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// What turns version `n` into version `n + 1`, from an empty file on.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE ledger (serial INTEGER PRIMARY KEY, text TEXT NOT NULL);
     CREATE TABLE usage (day INTEGER NOT NULL, client TEXT NOT NULL, used_s INTEGER NOT NULL,
@@ -58,6 +58,17 @@ const MIGRATIONS: [&str; 3] = [
         FROM moved JOIN label c ON c.id = client JOIN label s ON s.id = service JOIN label p ON p.id = protocol;
     CREATE VIEW peers AS SELECT date(day * 86400, 'unixepoch') AS day, c.text AS client, peer, up_bytes, down_bytes
         FROM peer JOIN label c ON c.id = client;
+",
+    // What the second opinion says of an alert.
+    "
+    CREATE TABLE old AS SELECT * FROM alert;
+    DROP TABLE alert;
+    CREATE TABLE alert (id INTEGER PRIMARY KEY, type TEXT NOT NULL, severity TEXT NOT NULL, source TEXT NOT NULL,
+        target TEXT, first_s INTEGER NOT NULL, last_s INTEGER NOT NULL, closed INTEGER NOT NULL,
+        evidence TEXT NOT NULL, acked_s INTEGER, note TEXT, resolved_s INTEGER, opinion TEXT);
+    CREATE INDEX alert_last ON alert (last_s);
+    INSERT INTO alert SELECT *, NULL FROM old;
+    DROP TABLE old;
 ",
 ];
 

@@ -36,10 +36,10 @@ pub(super) fn write(transaction: &Transaction<'_>, pending: &Pending) -> Result<
 
 fn write_alerts(transaction: &Transaction<'_>, pending: &Pending) -> Result<(), rusqlite::Error> {
     let mut alert = transaction.prepare(
-        "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+        "INSERT INTO alert VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
             ON CONFLICT (id) DO UPDATE SET \
             severity = excluded.severity, target = excluded.target, last_s = excluded.last_s, \
-            closed = excluded.closed, evidence = excluded.evidence, \
+            closed = excluded.closed, evidence = excluded.evidence, opinion = excluded.opinion, \
             acked_s = coalesce(excluded.acked_s, acked_s), note = coalesce(excluded.note, note), \
             resolved_s = coalesce(excluded.resolved_s, resolved_s)",
     )?;
@@ -56,7 +56,8 @@ fn write_alerts(transaction: &Transaction<'_>, pending: &Pending) -> Result<(), 
             row.evidence,
             row.acked_s,
             row.note,
-            row.resolved_s
+            row.resolved_s,
+            row.opinion
         ])?;
     }
     Ok(())
