@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::sys;
+use super::{child, sys};
 use crate::time::Duration;
 
 /// Scripts run for one event at most.
@@ -107,12 +107,12 @@ impl Hooks {
         let mut command = Command::new(script);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").envs(self.variables(event));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).current_dir("/");
-        let mut child = command.spawn().map_err(HookError::Start)?;
-        if let Some(mut stdin) = child.stdin.take() {
+        let mut program = command.spawn().map_err(HookError::Start)?;
+        if let Some(mut stdin) = program.stdin.take() {
             // A script that does not read its input is no failure. An event fits the pipe's buffer.
             let _ = stdin.write_all(format!("{event}\n").as_bytes());
         }
-        let ended = sys::wait(&mut child, TIME_LIMIT).map_err(HookError::Start)?;
+        let ended = child::wait(&mut program, TIME_LIMIT).map_err(HookError::Start)?;
         match ended {
             Some(status) if status.success() => Ok(()),
             Some(status) => Err(HookError::Failed(status.code())),

@@ -7,6 +7,8 @@
 #[cfg(feature = "os")]
 pub mod capture;
 #[cfg(feature = "os")]
+mod child;
+#[cfg(feature = "os")]
 pub mod clock;
 #[cfg(feature = "os")]
 pub mod collector;

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::sys;
+use super::child;
 use crate::time::Duration;
 
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -113,13 +113,13 @@ fn uclient_fetch(file: &Path, target: Target<'_>) -> Command {
 /// Whether it succeeded, and what it printed.
 fn run(mut command: Command, input: &str) -> Result<(bool, String), PostError> {
     command.env_clear().env("PATH", PATH).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(PostError::Run)?;
-    if let Some(mut stdin) = child.stdin.take() {
+    let mut program = command.spawn().map_err(PostError::Run)?;
+    if let Some(mut stdin) = program.stdin.take() {
         stdin.write_all(input.as_bytes()).map_err(PostError::Run)?;
     }
     // What these programs print fits a pipe's buffer: they do not wait for us.
-    let status = sys::wait(&mut child, TIME_LIMIT).map_err(PostError::Run)?.ok_or(PostError::TooLong)?;
-    let printed = child.wait_with_output().map_err(PostError::Run)?;
+    let status = child::wait(&mut program, TIME_LIMIT).map_err(PostError::Run)?.ok_or(PostError::TooLong)?;
+    let printed = program.wait_with_output().map_err(PostError::Run)?;
     let text = [printed.stdout, printed.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     Ok((status.success(), text.concat()))
 }

@@ -8,8 +8,7 @@ use std::io;
 use std::mem::{size_of_val, zeroed};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::process::{Child, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Turns the C convention (-1 and `errno`) into a result.
 fn checked(code: libc::c_int) -> io::Result<libc::c_int> {
@@ -240,28 +239,6 @@ pub fn poll(entries: &[(RawFd, Interest)], limit: Duration, mut ready: impl FnMu
         }
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
         Err(error) => Err(error),
-    }
-}
-
-/// How often a child process is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// Waits until a child has ended; one that takes longer than `limit` is killed, which is `None`.
-///
-/// # Errors
-/// If the kernel does not know the child.
-pub fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
-    let end = Instant::now() + limit;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if Instant::now() >= end {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(LOOK_EVERY);
     }
 }
 
