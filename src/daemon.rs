@@ -224,9 +224,10 @@ impl Daemon {
 
     /// Opens or closes the export of flows as configured.
     fn set_exporter(&mut self) {
-        // Tells this router from others at the same collector, and is the same after a restart.
-        let domain = self.links.links().ok().and_then(|links| links.iter().find_map(|link| link.mac));
-        let domain = domain.map_or(1, |mac| u32::from_be_bytes([mac.0[2], mac.0[3], mac.0[4], mac.0[5]]));
+        let domain = self
+            .links
+            .machine()
+            .map_or(1, |mac| u32::from_be_bytes([mac.0[2], mac.0[3], mac.0[4], mac.0[5]]));
         self.exporter = exporter::Exporter::new(&self.house.config().ipfix, domain);
         if let Err(reason) = &self.exporter {
             log::error!("{reason}");

@@ -93,11 +93,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What names this router: the address of its first network card, as IPFIX does.
+/// What names this router, as in IPFIX.
 fn router() -> String {
-    let links = Links::open().and_then(|mut links| links.links()).unwrap_or_default();
-    let mac = links.iter().find_map(|link| link.mac);
-    mac.map_or_else(|| "unknown".to_owned(), |mac| mac.to_string().replace(':', ""))
+    let machine = Links::open().ok().and_then(|mut links| links.machine());
+    machine.map_or_else(|| "unknown".to_owned(), |mac| mac.to_string().replace(':', ""))
 }
 
 /// What goes wrong in one of our two tasks: logged when it changes, and when it is over.

@@ -89,6 +89,12 @@ impl Links {
         Ok(Self { netlink: Netlink::open(mnl::Bus::Route)? })
     }
 
+    /// What names this machine among others, to collectors: the address of its first network card. The same after a
+    /// restart; `None` if there is no card.
+    pub fn machine(&mut self) -> Option<MacAddr> {
+        self.links().ok()?.iter().find_map(|link| link.mac)
+    }
+
     /// All devices.
     ///
     /// # Errors
