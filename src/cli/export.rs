@@ -89,19 +89,8 @@ fn write(args: &ExportArgs, table: &'static Table, mut out: impl Write) -> Resul
         Reach::Days => {
             let to = args.to.as_deref().unwrap_or("now");
             let days = call(Access::View, "periods", &json!({ "from": args.from, "to": to, "per": "day" }))?;
-            let (from_s, to_s) = (days["from_s"].as_i64(), days["to_s"].as_i64());
-            for day in days["periods"].as_array().into_iter().flatten() {
-                let cut = |key: &str, bound: Option<i64>, pick: fn(i64, i64) -> i64| {
-                    let at_s = day[key].as_i64().unwrap_or(0);
-                    // Usage is of whole days.
-                    if table.method == "usage" { at_s } else { pick(at_s, bound.unwrap_or(at_s)) }
-                };
-                let params = json!({
-                    "from": cut("start_s", from_s, i64::max),
-                    "to": cut("end_s", to_s, i64::min),
-                    "who": args.who,
-                    "by": "all",
-                });
+            for mut params in table.days(&days) {
+                params["who"] = json!(args.who);
                 take(&mut sheet, &call(Access::View, table.method, &params)?)?;
             }
         }

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::csv::Cell;
 
@@ -114,6 +114,29 @@ impl Table {
     /// The table of a method.
     pub fn find(method: &str) -> Option<&'static Self> {
         TABLES.iter().find(|table| table.method == method)
+    }
+
+    /// What to ask the method for, day by day, of a table that reaches over days: `periods` is the answer of that
+    /// method for the days of the period. A first and a last day are cut to it, except where rows are of whole days.
+    pub fn days(&self, periods: &Value) -> Vec<Value> {
+        let bound = |key: &str, otherwise: i64| periods[key].as_i64().unwrap_or(otherwise);
+        let bounds = match self.method {
+            "usage" => (i64::MIN, i64::MAX),
+            _ => (bound("from_s", i64::MIN), bound("to_s", i64::MAX)),
+        };
+        let days = periods["periods"].as_array().into_iter().flatten();
+        days.map(|day| {
+            let at_s = |key: &str| day[key].as_i64().unwrap_or(0);
+            let mut params = json!({
+                "from": at_s("start_s").max(bounds.0).to_string(),
+                "to": at_s("end_s").min(bounds.1).to_string(),
+            });
+            if self.method == "traffic" {
+                params["by"] = json!("all");
+            }
+            params
+        })
+        .collect()
     }
 }
 
@@ -224,6 +247,27 @@ mod tests {
         let document: Value = serde_json::from_str(&written(Form::Json, "sessions", &rows)).unwrap();
         assert_eq!(document["sessions"], json!([object]));
         assert_eq!(written(Form::Json, "alerts", &json!([])), "{\"schema\":1,\"alerts\":[\n]}\n");
+    }
+
+    #[test]
+    fn a_period_is_asked_for_by_days_cut_to_it_unless_rows_are_of_whole_days() {
+        let periods = json!({
+            "from_s": 50, "to_s": 230,
+            "periods": [{ "start_s": 0, "end_s": 100 }, { "start_s": 100, "end_s": 200 }, { "start_s": 200, "end_s": 300 }],
+        });
+        let asked = |what: &str| Table::find(what).unwrap().days(&periods);
+        assert_eq!(
+            asked("sessions"),
+            [
+                json!({ "from": "50", "to": "100" }),
+                json!({ "from": "100", "to": "200" }),
+                json!({ "from": "200", "to": "230" })
+            ]
+        );
+        assert_eq!(asked("traffic")[2], json!({ "from": "200", "to": "230", "by": "all" }));
+        assert_eq!(asked("usage")[0], json!({ "from": "0", "to": "100" }));
+        assert_eq!(asked("usage")[2], json!({ "from": "200", "to": "300" }));
+        assert!(Table::find("usage").unwrap().days(&Value::Null).is_empty());
     }
 
     #[test]

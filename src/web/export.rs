@@ -22,7 +22,8 @@ use crate::report::export::{Form, Reach, Sheet, Table};
 struct Job {
     table: &'static Table,
     form: Form,
-    days: Vec<Value>,
+    /// What its method is asked for, one after the other.
+    asks: Vec<Value>,
     sender: mpsc::Sender<Bytes>,
 }
 
@@ -32,22 +33,29 @@ pub(super) async fn serve(gateway: &Arc<Gateway>, file: &str, query: &str) -> Re
     let form: Form = ending.parse().map_err(|_| no_such_page())?;
     let table = Table::find(what).ok_or_else(no_such_page)?;
     let period = period(query)?;
-    let days = match table.reach {
-        Reach::Days => days(gateway, &period).await.map_err(|trouble| trouble.answer())?,
-        Reach::Now => vec![period.clone()],
-    };
-    let part = |index: Option<&Value>| index.and_then(|day| day["period"].as_str()).map(plain);
-    let name = match (part(days.first()), part(days.last())) {
-        (Some(first), Some(last)) => format!("streamguard-{what}-{first}-{last}.{ending}"),
-        _ => format!("streamguard-{what}.{ending}"),
+    let mut name = format!("streamguard-{what}");
+    let asks = match table.reach {
+        Reach::Now if what == "flows" => vec![json!({ "limit": 1_000 })],
+        Reach::Now => vec![period],
+        Reach::Days => {
+            let mut asked = period;
+            asked["per"] = json!("day");
+            let periods =
+                gateway.upstream.value("periods", &asked).await.map_err(|trouble| trouble.answer())?;
+            let days = periods["periods"].as_array().map_or(&[][..], Vec::as_slice);
+            for day in [days.first(), days.last()].into_iter().flatten() {
+                name = format!("{name}-{}", plain(day["period"].as_str().unwrap_or_default()));
+            }
+            table.days(&periods)
+        }
     };
     let (sender, receiver) = mpsc::channel(4);
-    let job = Job { table, form, days, sender };
+    let job = Job { table, form, asks, sender };
     // Asked before the first byte goes out: a refusal is a status, not a broken file.
     let first = job.answer(gateway, 0).await.map_err(|trouble| trouble.answer())?;
     tokio::spawn(job.send(Arc::clone(gateway), first));
     let response = stream(form.mime(), receiver);
-    Ok(with(response, header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{name}\"")))
+    Ok(with(response, header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{name}.{ending}\"")))
 }
 
 /// `from` and `to` as they were asked for; the service says what they mean.
@@ -63,26 +71,6 @@ fn period(query: &str) -> Result<Value, Answer> {
     Ok(found)
 }
 
-/// The days of a period, as this household has them.
-async fn days(gateway: &Gateway, period: &Value) -> Result<Vec<Value>, Trouble> {
-    let mut asked = period.clone();
-    asked["per"] = json!("day");
-    let mut found = gateway.upstream.value("periods", &asked).await?;
-    let bounds = (found["from_s"].as_i64(), found["to_s"].as_i64());
-    let Some(Value::Array(mut days)) = found.get_mut("periods").map(Value::take) else {
-        return Ok(Vec::new());
-    };
-    for day in &mut days {
-        for (key, of, bound) in [("from", "start_s", bounds.0), ("to", "end_s", bounds.1)] {
-            let at_s = day[of].as_i64().unwrap_or(0);
-            let cut =
-                bound.map_or(at_s, |bound| if key == "from" { at_s.max(bound) } else { at_s.min(bound) });
-            day[key] = json!(cut.to_string());
-        }
-    }
-    Ok(days)
-}
-
 /// A period's name as part of a file's name.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(20).collect()
@@ -90,27 +78,17 @@ fn plain(text: &str) -> String {
 
 impl Job {
     async fn answer(&self, gateway: &Gateway, index: usize) -> Result<Value, Trouble> {
-        let Some(day) = self.days.get(index) else { return Ok(Value::Null) };
-        let params = match (self.table.reach, self.table.method) {
-            // Usage is of whole days.
-            (Reach::Days, "usage") => {
-                json!({ "from": day["start_s"].to_string(), "to": day["end_s"].to_string() })
-            }
-            (Reach::Days, "traffic") => json!({ "from": day["from"], "to": day["to"], "by": "all" }),
-            (Reach::Days, _) => json!({ "from": day["from"], "to": day["to"] }),
-            (Reach::Now, "flows") => json!({ "limit": 1_000 }),
-            (Reach::Now, _) => day.clone(),
-        };
-        gateway.upstream.value(self.table.method, &params).await
+        let Some(params) = self.asks.get(index) else { return Ok(Value::Null) };
+        gateway.upstream.value(self.table.method, params).await
     }
 
     async fn send(self, gateway: Arc<Gateway>, first: Value) {
         let mut text = String::new();
         let mut sheet = Sheet::begin(self.form, self.table, &mut text);
         let mut answer = first;
-        for index in 0..self.days.len() {
+        for index in 0..self.asks.len() {
             if index > 0 {
-                // A day that cannot be read any more ends the file where it is.
+                // What cannot be read any more ends the file where it is.
                 let Ok(next) = self.answer(&gateway, index).await else { break };
                 answer = next;
             }
