@@ -81,6 +81,25 @@ fn the_outermost_packet_counts_and_the_path_tells_the_rest() {
 }
 
 #[test]
+fn an_icmp_message_brings_the_number_that_its_kind_has() {
+    for (name, wanted) in [
+        ("eth-icmp", (8, 7)),
+        ("ipv6-icmpv6", (128, 7)),
+        ("ipv6-icmpv6-ns", (135, 0)),
+        // Router, solicited, override (RFC 4861 §4.4).
+        ("ipv6-icmpv6-na", (136, 0xe000)),
+        // A lifetime of half an hour (§4.2).
+        ("ipv6-icmpv6-ra", (134, 1800)),
+    ] {
+        let (link, bytes) = fixture(name);
+        let Transport::Icmp { kind, id, .. } = dissect(&frame(link, &bytes)).transport else {
+            panic!("{name}")
+        };
+        assert_eq!((kind, id), wanted, "{name}");
+    }
+}
+
+#[test]
 fn padding_is_no_payload_and_lengths_are_those_of_the_wire() {
     let (link, bytes) = fixture("eth-udp-padded");
     assert_eq!(dissect(&frame(link, &bytes)).payload, b"hi");
