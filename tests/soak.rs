@@ -17,30 +17,13 @@ use streamguard::os::control::{Access, Caller};
 #[path = "support/netns.rs"]
 mod netns;
 
-use netns::{FLOOD, Household, SEGMENT, SERVERS, epoch_s, run, within, works};
+use netns::{CONFIG, FLOOD, Household, SEGMENT, SERVERS, epoch_s, run, within, works};
 
 /// The tablet has a minute; the phone has the whole day, so that what it counts can be followed.
-const CONFIG: &str = "
-config streamguard 'main'
-	option quota '600'
-	option warn '0'
-	option grace '0'
-	option unknown_shared '0'
-	option state_dir 'STATE'
-config profile 'minute'
-	option quota '1'
-config client
-	option name 'Tablet'
-	list mac '02:00:00:00:01:01'
-	option profile 'minute'
-config client
-	option name 'Phone'
-	list mac '02:00:00:00:01:02'
-config client
-	option name 'Laptop'
-	list mac '02:00:00:00:01:03'
-	option policy 'exempt'
-";
+fn config() -> String {
+    CONFIG.replace("quota '1'", "quota '600'").replace("'Tablet'\n", "'Tablet'\n\toption profile 'minute'\n")
+        + "config profile 'minute'\n\toption quota '1'\n"
+}
 
 /// Bytes of memory a flooded daemon may have (docs/design.md §9).
 const RSS_UNDER_FLOOD_KIB: u64 = 16 * 1024;
@@ -117,7 +100,7 @@ impl Household {
 fn killed_at_any_moment_it_loses_ten_seconds_at_most_and_blocks_nobody_wrongly() {
     let Some(mut house) = Household::try_new("kills") else { return };
     house.start("servers", "servers", &["python3", SERVERS]);
-    house.daemon_on(CONFIG, &[]);
+    house.daemon_on(&config(), &[]);
     house.player("tablet-video", "tablet", ["tcp", "203.0.113.10", SEGMENT, "4"]);
     house.player("phone-video", "phone", ["tcp", "203.0.113.10", SEGMENT, "4"]);
     within(Duration::from_secs(150), "the tablet is blocked", || {
@@ -142,7 +125,7 @@ fn killed_at_any_moment_it_loses_ten_seconds_at_most_and_blocks_nobody_wrongly()
         let left = house.elements("video4");
         assert_eq!(left.contains("02:00:00:00:01:01"), !granted, "round {round}, {act}: {left}");
         assert!(!left.contains("02:00:00:00:01:02"), "round {round}: {left}");
-        house.daemon_on(CONFIG, &[]);
+        house.daemon_on(&config(), &[]);
         let again = house.client("Tablet");
         let standing = if granted { "within" } else { "exhausted" };
         assert_eq!(again["standing"], standing, "round {round}, {act}: {again}");
@@ -186,7 +169,7 @@ fn a_block_is_effective_within_a_second() {
 fn an_interface_may_go_and_come_back_another() {
     let Some(mut house) = Household::try_new("interface") else { return };
     house.start("servers", "servers", &["python3", SERVERS]);
-    house.daemon_on(CONFIG, &[]);
+    house.daemon_on(&config(), &[]);
     house.player("phone-video", "phone", ["tcp", "203.0.113.10", SEGMENT, "4"]);
     for round in 0..rounds(1, 10) {
         let counted = house.used_s("Phone");
@@ -227,7 +210,7 @@ fn a_full_disk_costs_history_and_nothing_else() {
     fs::create_dir_all(&state).expect("directory");
     run(&format!("mount -t tmpfs -o size=160k none {}", state.display()));
     let mounted = Mounted(state.display().to_string());
-    house.daemon_on(&CONFIG.replace("'600'", "'1'"), &[]);
+    house.daemon_on(&config().replace("'600'", "'1'"), &[]);
     fs::write(state.join("other-people's-files"), vec![0; 1 << 20]).expect_err("full");
     house.player("phone-video", "phone", ["tcp", "203.0.113.10", SEGMENT, "4"]);
     within(Duration::from_secs(150), "the phone is blocked", || {
@@ -239,7 +222,7 @@ fn a_full_disk_costs_history_and_nothing_else() {
     });
     let used_s = house.used_s("Phone");
     house.signal("daemon", "KILL");
-    house.daemon_on(&CONFIG.replace("'600'", "'1'"), &[]);
+    house.daemon_on(&config().replace("'600'", "'1'"), &[]);
     assert_eq!(house.client("Phone")["standing"], "exhausted", "{}", house.log());
     assert!(house.used_s("Phone") + 10 >= used_s);
 
@@ -274,7 +257,7 @@ fn query(house: &Household) -> String {
 #[test]
 fn floods_cost_neither_memory_nor_answers() {
     let Some(mut house) = Household::try_new("floods") else { return };
-    house.daemon_on(CONFIG, &[]);
+    house.daemon_on(&config(), &[]);
     let seconds = rounds(5, 60);
     for kind in ["syn", "quic", "devices"] {
         let length = seconds.to_string();
@@ -307,7 +290,7 @@ fn floods_cost_neither_memory_nor_answers() {
 #[test]
 fn at_rest_it_costs_next_to_nothing() {
     let Some(mut house) = Household::try_new("rest") else { return };
-    house.daemon_on(CONFIG, &[]);
+    house.daemon_on(&config(), &[]);
     std::thread::sleep(Duration::from_secs(2));
     let (before, began) = (house.cpu_s(), epoch_s());
     std::thread::sleep(Duration::from_secs(rounds(10, 60) as u64));
@@ -324,7 +307,7 @@ fn what_one_core_can_send_and_hear_is_heard() {
     let Some(mut house) = Household::try_new("bench") else { return };
     house.router("sysctl -qw net.ipv4.ip_forward=0");
     house.router("nft delete table inet fw4");
-    house.daemon_on(&CONFIG.replace("option warn '0'", "option mode 'monitor'"), &["taskset", "-c", "0"]);
+    house.daemon_on(&config().replace("option warn '0'", "option mode 'monitor'"), &["taskset", "-c", "0"]);
     for kind in ["small", "mixed"] {
         let seconds = rounds(3, 20).to_string();
         let heard = |house: &Household| {
