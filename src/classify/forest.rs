@@ -131,7 +131,9 @@ impl Forest {
         self.n_nodes
     }
 
-    /// What the leaves that `row` falls into say together; 0 where they are classes ([`Self::votes`]). A row shorter than the forest's features reads as zeros.
+    /// What the leaves that `row` falls into say together; 0 where they are classes ([`Self::votes`]). A row shorter
+    /// than the forest's features reads as zeros.
+    #[cfg_attr(router, optimize(speed))]
     pub fn predict(&self, row: &[i32]) -> Score {
         let bins = self.quantise(row);
         let sum = match &self.trees {
@@ -164,6 +166,7 @@ impl Forest {
 
     /// The bin of each feature: how many cut points the value exceeds. 256 wide, so that a leaf's value can be
     /// used as an index without a check.
+    #[cfg_attr(router, optimize(speed))]
     fn quantise(&self, row: &[i32]) -> [u8; 256] {
         let mut bins = [0; 256];
         for (feature, value) in row.iter().enumerate().take(self.n_features()) {
@@ -176,6 +179,7 @@ impl Forest {
 
 /// The sum of the leaves that a row falls into: four trees side by side, their places in registers, so that the
 /// processor has four loads under way.
+#[cfg_attr(router, optimize(speed))]
 fn walk_all<const PLACES: usize>(trees: &[Tree<PLACES>], bins: &[u8; 256], steps: u16) -> u32 {
     let (fours, rest) = trees.as_chunks::<4>();
     let mut sum = 0;
