@@ -324,7 +324,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let progress = Progress::on_terminal(&inputs, run.results());
     let mut reader =
         CaptureReader::open_with(&inputs, progress.clone()).map_err(|error| Failure::from_error(&error))?;
-    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, io::stdout().lock());
+    let mut out = BufWriter::with_capacity(OUTPUT_BUFFER, files::standard_output()?);
     let mut stretch = Stretch::begin(&run, None, &mut out)?;
     loop {
         match reader.next() {

@@ -67,6 +67,7 @@ mod tests {
             acked_s: None,
             note: None,
             resolved_s: None,
+            opinion: None,
         };
         assert_eq!(
             log_line(Stage::Opened, &row),

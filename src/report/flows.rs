@@ -7,21 +7,17 @@ use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
-
-use super::{csv, rounded};
+use super::rounded;
+use super::row::{Row, Value};
 use crate::flow::{EndedBy, Flow, Half};
 use crate::net::Endpoint;
 use crate::time::Moment;
 
 /// One finished flow.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct FlowRow<'a> {
-    #[serde(serialize_with = "protocol")]
     proto: u8,
-    #[serde(serialize_with = "shown")]
     orig: Endpoint,
-    #[serde(serialize_with = "shown")]
     resp: Endpoint,
     service: Option<&'a str>,
     start_s: f64,
@@ -30,9 +26,7 @@ pub struct FlowRow<'a> {
     orig_bytes: u64,
     resp_frames: u32,
     resp_bytes: u64,
-    #[serde(serialize_with = "shown")]
     orig_flags: Flags,
-    #[serde(serialize_with = "shown")]
     resp_flags: Flags,
     /// Handshake round trip to the end that was called.
     rtt_ms: Option<f64>,
@@ -47,37 +41,46 @@ pub struct FlowRow<'a> {
 }
 
 /// TCP flags seen, as letters.
-#[derive(Clone, Copy, Debug)]
-struct Flags(u8);
+#[derive(Debug)]
+struct Flags {
+    letters: [u8; 8],
+    len: u8,
+}
 
-impl Display for Flags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        b"FSRPAUEC"
-            .iter()
-            .enumerate()
-            .filter(|(bit, _)| self.0 >> bit & 1 != 0)
-            .try_for_each(|(_, &letter)| write!(f, "{}", char::from(letter)))
+impl Flags {
+    fn new(bits: u8) -> Self {
+        let mut flags = Self { letters: [0; 8], len: 0 };
+        for (bit, &letter) in b"FSRPAUEC".iter().enumerate() {
+            flags.letters[usize::from(flags.len)] = letter;
+            flags.len += bits >> bit & 1;
+        }
+        flags
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.letters[..usize::from(self.len)]).unwrap_or_default()
     }
 }
 
-fn shown<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(value)
+/// The name of an IP protocol, if reports have one for it.
+pub(super) fn protocol(number: u8) -> Option<&'static str> {
+    match number {
+        1 => Some("icmp"),
+        6 => Some("tcp"),
+        17 => Some("udp"),
+        58 => Some("icmpv6"),
+        _ => None,
+    }
 }
 
-fn protocol<S: Serializer>(number: &u8, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&Protocol(*number))
-}
-
+/// An IP protocol as text: the others have their number.
 struct Protocol(u8);
 
 impl Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            1 => f.pad("icmp"),
-            6 => f.pad("tcp"),
-            17 => f.pad("udp"),
-            58 => f.pad("icmpv6"),
-            other => f.pad(&other.to_string()),
+        match protocol(self.0) {
+            Some(name) => f.pad(name),
+            None => f.pad(&self.0.to_string()),
         }
     }
 }
@@ -105,8 +108,8 @@ impl<'a> FlowRow<'a> {
             orig_bytes: orig.wire_bytes,
             resp_frames: resp.packets,
             resp_bytes: resp.wire_bytes,
-            orig_flags: Flags(orig.flags),
-            resp_flags: Flags(resp.flags),
+            orig_flags: Flags::new(orig.flags),
+            resp_flags: Flags::new(resp.flags),
             rtt_ms: millis(flow.rtt_to_resp()),
             rtt_orig_ms: millis(flow.rtt_to_orig()),
             orig_retransmitted: measured(orig),
@@ -119,65 +122,6 @@ impl<'a> FlowRow<'a> {
                 EndedBy::Drained => "end",
             },
         }
-    }
-
-    /// Names of the CSV columns.
-    pub const COLUMNS: [&'static str; 19] = [
-        "proto",
-        "orig",
-        "resp",
-        "service",
-        "start_s",
-        "duration_s",
-        "orig_frames",
-        "orig_bytes",
-        "resp_frames",
-        "resp_bytes",
-        "orig_flags",
-        "resp_flags",
-        "rtt_ms",
-        "rtt_orig_ms",
-        "orig_retransmitted",
-        "resp_retransmitted",
-        "out_of_order",
-        "retransmission_ratio",
-        "ended",
-    ];
-
-    /// As a CSV row; what is not measurable is an empty cell.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let proto = Protocol(self.proto);
-        let (rtt, rtt_orig) = (Measured(self.rtt_ms, ""), Measured(self.rtt_orig_ms, ""));
-        let (orig_again, resp_again) =
-            (Measured(self.orig_retransmitted, ""), Measured(self.resp_retransmitted, ""));
-        let (late, ratio) = (Measured(self.out_of_order, ""), Measured(self.retransmission_ratio, ""));
-        csv::row(
-            out,
-            &[
-                &proto,
-                &self.orig,
-                &self.resp,
-                &self.service.unwrap_or_default(),
-                &self.start_s,
-                &self.duration_s,
-                &self.orig_frames,
-                &self.orig_bytes,
-                &self.resp_frames,
-                &self.resp_bytes,
-                &self.orig_flags,
-                &self.resp_flags,
-                &rtt,
-                &rtt_orig,
-                &orig_again,
-                &resp_again,
-                &late,
-                &ratio,
-                &self.ended,
-            ],
-        )
     }
 
     /// The line above the flows.
@@ -225,6 +169,54 @@ impl<'a> FlowRow<'a> {
             again.to_string(),
             self.service.unwrap_or("—")
         )
+    }
+}
+
+impl Row for FlowRow<'_> {
+    const COLUMNS: &'static [&'static str] = &[
+        "proto",
+        "orig",
+        "resp",
+        "service",
+        "start_s",
+        "duration_s",
+        "orig_frames",
+        "orig_bytes",
+        "resp_frames",
+        "resp_bytes",
+        "orig_flags",
+        "resp_flags",
+        "rtt_ms",
+        "rtt_orig_ms",
+        "orig_retransmitted",
+        "resp_retransmitted",
+        "out_of_order",
+        "retransmission_ratio",
+        "ended",
+    ];
+
+    fn values(&self) -> impl AsRef<[Value<'_>]> {
+        [
+            Value::Protocol(self.proto),
+            Value::Endpoint(self.orig),
+            Value::Endpoint(self.resp),
+            Value::name(self.service),
+            Value::Decimal(self.start_s),
+            Value::Decimal(self.duration_s),
+            Value::Number(self.orig_frames.into()),
+            Value::Number(self.orig_bytes),
+            Value::Number(self.resp_frames.into()),
+            Value::Number(self.resp_bytes),
+            Value::Word(self.orig_flags.text()),
+            Value::Word(self.resp_flags.text()),
+            Value::decimal(self.rtt_ms),
+            Value::decimal(self.rtt_orig_ms),
+            Value::number(self.orig_retransmitted),
+            Value::number(self.resp_retransmitted),
+            Value::number(self.out_of_order),
+            Value::decimal(self.retransmission_ratio),
+            Value::Word(self.ended),
+        ]
     }
 }
 

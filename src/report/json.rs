@@ -6,6 +6,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::row::{Row, Rows};
+
 /// A JSON object being written.
 #[derive(Debug)]
 pub struct JsonObject {
@@ -42,6 +44,24 @@ impl JsonObject {
         self.open_list(out, name)?;
         for (index, item) in items.enumerate() {
             Self::item(out, index == 0, &item)?;
+        }
+        Self::close_list(out)
+    }
+
+    /// Writes a member that is a list of rows.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn rows<R: Row>(
+        &mut self,
+        out: &mut impl Write,
+        name: &str,
+        rows: impl Iterator<Item = R>,
+    ) -> io::Result<()> {
+        self.open_list(out, name)?;
+        let mut lines = Rows::default();
+        for (index, row) in rows.enumerate() {
+            lines.json(out, index == 0, &row)?;
         }
         Self::close_list(out)
     }

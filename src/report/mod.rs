@@ -13,6 +13,7 @@ pub mod json;
 pub mod legacy;
 pub mod metrics;
 pub mod pcapng;
+pub mod row;
 pub mod tables;
 pub mod text;
 

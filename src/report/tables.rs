@@ -1,10 +1,10 @@
 //! Protocols, intervals, conversations, pairs and hosts: as JSON rows, CSV rows and text like tshark's.
 
-use std::fmt::{self, Display};
 use std::io;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+use super::row::{Row, Value};
 use crate::account::{
     Account, Conversation, Conversations, Count, Ends, Host, Hosts, Interval, Intervals, Node, Pairs, Rest,
     ServiceCount, Services, Transport,
@@ -18,32 +18,42 @@ fn seconds(at: Moment, first: Moment) -> f64 {
     at.signed_secs_since(first)
 }
 
-/// A value that serialises as it prints.
-fn shown<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(value)
-}
-
 /// One node of the protocol hierarchy.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct ProtocolRow {
-    #[serde(serialize_with = "shown")]
-    pub(super) path: crate::dissect::Path,
-    pub(super) frames: u64,
-    pub(super) bytes: u64,
+    path: String,
+    frames: u64,
+    bytes: u64,
 }
 
 impl From<Node> for ProtocolRow {
     fn from(Node { path, count }: Node) -> Self {
-        Self { path, frames: count.frames, bytes: count.bytes }
+        Self { path: path.to_string(), frames: count.frames, bytes: count.bytes }
+    }
+}
+
+impl Row for ProtocolRow {
+    const COLUMNS: &'static [&'static str] = &["path", "frames", "bytes"];
+
+    fn values(&self) -> impl AsRef<[Value<'_>]> {
+        [Value::Word(&self.path), Value::Number(self.frames), Value::Number(self.bytes)]
     }
 }
 
 /// One interval.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct IntervalRow {
     pub(super) start_s: f64,
     pub(super) frames: u64,
     pub(super) bytes: u64,
+}
+
+impl Row for IntervalRow {
+    const COLUMNS: &'static [&'static str] = &["start_s", "frames", "bytes"];
+
+    fn values(&self) -> impl AsRef<[Value<'_>]> {
+        [Value::Decimal(self.start_s), Value::Number(self.frames), Value::Number(self.bytes)]
+    }
 }
 
 /// The intervals as rows.
@@ -126,42 +136,11 @@ impl Kind {
     }
 }
 
-/// One end of a conversation, as text.
-struct End<'a>(&'a Ends, Which);
-
-enum Which {
-    A,
-    B,
-}
-
-impl Display for End<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pick = |a: &dyn Display, b: &dyn Display, f: &mut fmt::Formatter<'_>| match self.1 {
-            Which::A => a.fmt(f),
-            Which::B => b.fmt(f),
-        };
-        match self.0 {
-            Ends::Eth(a, b) => pick(a, b, f),
-            // Not `Addr`'s own form: an IPv6 header may hold IPv4-mapped addresses.
-            Ends::Ip(IpVersion::V6, a, b) => pick(&v6(a), &v6(b), f),
-            Ends::Ip(IpVersion::V4, a, b) => pick(a, b, f),
-            Ends::Ports(_, a, b) => pick(a, b, f),
-        }
-    }
-}
-
-fn v6(addr: &Addr) -> std::net::Ipv6Addr {
-    (*addr.octets()).into()
-}
-
 /// One conversation.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct ConversationRow {
-    pub(super) proto: &'static str,
-    #[serde(serialize_with = "end_a", rename = "a")]
+    proto: &'static str,
     ends: Ends,
-    #[serde(serialize_with = "end_b", rename = "b")]
-    ends_again: Ends,
     pub(super) frames_ab: u64,
     pub(super) bytes_ab: u64,
     pub(super) frames_ba: u64,
@@ -170,32 +149,13 @@ pub struct ConversationRow {
     pub(super) duration_s: f64,
 }
 
-fn end_a<S: Serializer>(ends: &Ends, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&End(ends, Which::A))
-}
-
-fn end_b<S: Serializer>(ends: &Ends, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&End(ends, Which::B))
-}
-
-impl HostRow {
-    /// Names of the CSV columns.
-    pub const COLUMNS: [&str; 7] =
-        ["address", "frames", "bytes", "sent_frames", "sent_bytes", "received_frames", "received_bytes"];
-}
-
 impl ConversationRow {
-    /// Names of the CSV columns.
-    pub const COLUMNS: [&str; 9] =
-        ["proto", "a", "b", "frames_ab", "bytes_ab", "frames_ba", "bytes_ba", "start_s", "duration_s"];
-
     /// As a report shows it; `first` is the first frame of the capture.
     pub fn new(kind: Kind, conversation: &Conversation, first: Moment) -> Self {
         let Conversation { ends, ab, ba, first: from, last: to } = *conversation;
         Self {
             proto: kind.name(),
             ends,
-            ends_again: ends,
             frames_ab: ab.frames,
             bytes_ab: ab.bytes,
             frames_ba: ba.frames,
@@ -205,9 +165,45 @@ impl ConversationRow {
         }
     }
 
+    /// Both ends.
+    fn ends(&self) -> (Value<'_>, Value<'_>) {
+        match self.ends {
+            Ends::Eth(a, b) => (Value::Mac(a), Value::Mac(b)),
+            // Not `Addr`'s own form: an IPv6 header may hold IPv4-mapped addresses.
+            Ends::Ip(IpVersion::V6, a, b) => (Value::V6(v6(&a)), Value::V6(v6(&b))),
+            Ends::Ip(IpVersion::V4, a, b) => (Value::Addr(a), Value::Addr(b)),
+            Ends::Ports(_, a, b) => (Value::Endpoint(a), Value::Endpoint(b)),
+        }
+    }
+
     /// Both ends as text.
     pub(super) fn names(&self) -> (String, String) {
-        (End(&self.ends, Which::A).to_string(), End(&self.ends, Which::B).to_string())
+        let (a, b) = self.ends();
+        (a.to_string(), b.to_string())
+    }
+}
+
+fn v6(addr: &Addr) -> std::net::Ipv6Addr {
+    (*addr.octets()).into()
+}
+
+impl Row for ConversationRow {
+    const COLUMNS: &'static [&'static str] =
+        &["proto", "a", "b", "frames_ab", "bytes_ab", "frames_ba", "bytes_ba", "start_s", "duration_s"];
+
+    fn values(&self) -> impl AsRef<[Value<'_>]> {
+        let (a, b) = self.ends();
+        [
+            Value::Word(self.proto),
+            a,
+            b,
+            Value::Number(self.frames_ab),
+            Value::Number(self.bytes_ab),
+            Value::Number(self.frames_ba),
+            Value::Number(self.bytes_ba),
+            Value::Decimal(self.start_s),
+            Value::Decimal(self.duration_s),
+        ]
     }
 }
 
@@ -251,7 +247,7 @@ impl Rests {
 }
 
 /// What two addresses exchanged.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct PairRow {
     /// Who sent the first packet.
     pub a: Addr,
@@ -261,6 +257,14 @@ pub struct PairRow {
     pub frames: u64,
     /// Both ways.
     pub bytes: u64,
+}
+
+impl Row for PairRow {
+    const COLUMNS: &'static [&'static str] = &["a", "b", "frames", "bytes"];
+
+    fn values(&self) -> impl AsRef<[Value<'_>]> {
+        [Value::Addr(self.a), Value::Addr(self.b), Value::Number(self.frames), Value::Number(self.bytes)]
+    }
 }
 
 /// Pairs of IP addresses of both versions, most bytes first.
@@ -303,7 +307,7 @@ fn sorted(mut order: Vec<u32>, bytes: impl Fn(u32) -> u64) -> Vec<u32> {
 }
 
 /// What one address moved.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct HostRow {
     pub(super) address: Addr,
     pub(super) frames: u64,
@@ -312,6 +316,23 @@ pub struct HostRow {
     pub(super) sent_bytes: u64,
     pub(super) received_frames: u64,
     pub(super) received_bytes: u64,
+}
+
+impl Row for HostRow {
+    const COLUMNS: &'static [&'static str] =
+        &["address", "frames", "bytes", "sent_frames", "sent_bytes", "received_frames", "received_bytes"];
+
+    fn values(&self) -> impl AsRef<[Value<'_>]> {
+        [
+            Value::Addr(self.address),
+            Value::Number(self.frames),
+            Value::Number(self.bytes),
+            Value::Number(self.sent_frames),
+            Value::Number(self.sent_bytes),
+            Value::Number(self.received_frames),
+            Value::Number(self.received_bytes),
+        ]
+    }
 }
 
 /// Hosts, most bytes first.
@@ -352,7 +373,7 @@ impl HostList {
 }
 
 /// What one service moved.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct ServiceRow<'a> {
     /// Its name; `None` for all servers that nobody named.
     pub(super) service: Option<&'a str>,
@@ -363,9 +384,20 @@ pub struct ServiceRow<'a> {
     pub(super) down_bytes: u64,
 }
 
-impl ServiceRow<'_> {
-    /// Names of the CSV columns.
-    pub const COLUMNS: [&'static str; 6] = ["service", "flows", "frames", "bytes", "up_bytes", "down_bytes"];
+impl Row for ServiceRow<'_> {
+    const COLUMNS: &'static [&'static str] =
+        &["service", "flows", "frames", "bytes", "up_bytes", "down_bytes"];
+
+    fn values(&self) -> impl AsRef<[Value<'_>]> {
+        [
+            Value::name(self.service),
+            Value::Number(self.flows),
+            Value::Number(self.frames),
+            Value::Number(self.bytes),
+            Value::Number(self.up_bytes),
+            Value::Number(self.down_bytes),
+        ]
+    }
 }
 
 /// Services, most bytes first; those without a name last.

@@ -6,8 +6,7 @@ use std::io::{self, Write};
 use super::ClientReport;
 use super::csv;
 use super::tables::{
-    ConversationRow, HostList, HostRow, IntervalRow, Kind, PairList, PairRow, ProtocolRow, ServiceRow,
-    interval_rows, service_rows,
+    ConversationRow, HostList, HostRow, Kind, PairList, PairRow, interval_rows, service_rows,
 };
 use crate::account::{Account, Conversations, Intervals, Rest, Services};
 use crate::time::Moment;
@@ -186,69 +185,4 @@ pub fn clients_csv(out: &mut impl Write, first: &mut bool, clients: &[ClientRepo
         }
     }
     Ok(())
-}
-
-impl ProtocolRow {
-    /// As a CSV row.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn csv(&self, out: &mut impl Write) -> io::Result<()> {
-        csv::row(out, &[&self.path, &self.frames, &self.bytes])
-    }
-}
-
-impl IntervalRow {
-    /// As a CSV row.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn csv(&self, out: &mut impl Write) -> io::Result<()> {
-        csv::row(out, &[&self.start_s, &self.frames, &self.bytes])
-    }
-}
-
-impl ConversationRow {
-    /// As a CSV row.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let (a, b) = self.names();
-        let (start_s, duration_s) = (self.start_s, self.duration_s);
-        let Self { proto, frames_ab, bytes_ab, frames_ba, bytes_ba, .. } = self;
-        csv::row(out, &[proto, &a, &b, frames_ab, bytes_ab, frames_ba, bytes_ba, &start_s, &duration_s])
-    }
-}
-
-impl ServiceRow<'_> {
-    /// As a CSV row.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let Self { service, flows, frames, bytes, up_bytes, down_bytes } = self;
-        csv::row(out, &[&service.unwrap_or_default(), flows, frames, bytes, up_bytes, down_bytes])
-    }
-}
-
-impl PairRow {
-    /// As a CSV row.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn csv(&self, out: &mut impl Write) -> io::Result<()> {
-        csv::row(out, &[&self.a, &self.b, &self.frames, &self.bytes])
-    }
-}
-
-impl HostRow {
-    /// As a CSV row.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn csv(&self, out: &mut impl Write) -> io::Result<()> {
-        let Self { address, frames, bytes, sent_frames, sent_bytes, received_frames, received_bytes } = self;
-        csv::row(out, &[address, frames, bytes, sent_frames, sent_bytes, received_frames, received_bytes])
-    }
 }

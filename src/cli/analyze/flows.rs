@@ -11,6 +11,7 @@ use crate::names::Pair;
 use crate::net::{Addr, ClientId};
 use crate::report::flows::FlowRow;
 use crate::report::json::JsonObject;
+use crate::report::row::{Row, Rows};
 use crate::report::text;
 
 /// What is done with flows that end.
@@ -18,6 +19,7 @@ pub(super) struct FlowReports {
     form: Form,
     list: Listing,
     services: Option<Services>,
+    rows: Rows,
 }
 
 /// Whether flows are written.
@@ -31,12 +33,13 @@ enum Listing {
 impl FlowReports {
     pub(super) fn new(selection: &Selection, form: Form) -> Self {
         let list = if selection.has(Report::Flows) { Listing::BeforeFirst } else { Listing::No };
-        Self { form, list, services: selection.has(Report::Services).then(Services::default) }
+        let services = selection.has(Report::Services).then(Services::default);
+        Self { form, list, services, rows: Rows::default() }
     }
 
     /// For output that is something else altogether.
     pub(super) fn none() -> Self {
-        Self { form: Form::Text, list: Listing::No, services: None }
+        Self { form: Form::Text, list: Listing::No, services: None, rows: Rows::default() }
     }
 
     /// Whether anybody asked.
@@ -49,7 +52,7 @@ impl FlowReports {
         match (self.list, self.form) {
             (Listing::No, _) => Ok(()),
             (_, Form::Json) => json.open_list(out, "flows"),
-            (_, Form::Csv) => text::csv_section(out, &mut true, &FlowRow::COLUMNS),
+            (_, Form::Csv) => text::csv_section(out, &mut true, FlowRow::COLUMNS),
             (_, Form::Text) => FlowRow::text_header(out),
         }
     }
@@ -78,8 +81,8 @@ impl FlowReports {
             return Ok(());
         }
         match self.form {
-            Form::Json => JsonObject::item(out, self.list == Listing::BeforeFirst, row)?,
-            Form::Csv => row.csv(out)?,
+            Form::Json => self.rows.json(out, self.list == Listing::BeforeFirst, row)?,
+            Form::Csv => self.rows.csv(out, row)?,
             Form::Text => row.text(out)?,
         }
         self.list = Listing::Begun;

@@ -6,9 +6,10 @@ use super::selection::{Report, Selection};
 use crate::account::{Account, Conversations, Intervals, Services};
 use crate::report::clients::write_text;
 use crate::report::json::JsonObject;
+use crate::report::row::{Row, Rows};
 use crate::report::tables::{
-    ConversationRow, HostList, HostRow, Kind, PairList, ProtocolRow, Rests, ServiceRow, interval_rows,
-    service_rows,
+    ConversationRow, HostList, HostRow, IntervalRow, Kind, PairList, PairRow, ProtocolRow, Rests, ServiceRow,
+    interval_rows, service_rows,
 };
 use crate::report::{AlertLog, CaptureReport, ClientReport, alerts, text};
 use crate::time::Moment;
@@ -95,30 +96,30 @@ impl Results<'_> {
         }
         if let Some(account) = self.account(Report::Protocols) {
             let nodes = account.hierarchy().nodes();
-            document.list(out, "protocols", nodes.into_iter().map(ProtocolRow::from))?;
+            document.rows(out, "protocols", nodes.into_iter().map(ProtocolRow::from))?;
         }
         if let Some(intervals) = self.intervals() {
-            document.list(out, "intervals", interval_rows(intervals))?;
+            document.rows(out, "intervals", interval_rows(intervals))?;
         }
         if let Some(all) = self.conversations(Report::Conversations) {
             document.open_list(out, "conversations")?;
-            let mut first = true;
+            let (mut rows, mut first) = (Rows::default(), true);
             for kind in Kind::ALL {
                 kind.each(all, &mut |conversation| {
                     let row = ConversationRow::new(kind, &conversation, self.first);
-                    JsonObject::item(out, std::mem::replace(&mut first, false), &row)
+                    rows.json(out, std::mem::replace(&mut first, false), &row)
                 })?;
             }
             JsonObject::close_list(out)?;
         }
         if let Some(all) = self.conversations(Report::Pairs) {
-            document.list(out, "pairs", PairList::of(all).rows())?;
+            document.rows(out, "pairs", PairList::of(all).rows())?;
         }
         if let Some(all) = self.conversations(Report::Hosts) {
-            document.list(out, "hosts", HostList::of(all).rows())?;
+            document.rows(out, "hosts", HostList::of(all).rows())?;
         }
         if let Some(services) = &self.services {
-            document.list(out, "services", service_rows(services).into_iter())?;
+            document.rows(out, "services", service_rows(services).into_iter())?;
         }
         if self.selection.has(Report::Events) {
             document.list(out, "events", self.log.events(self.first).into_iter())?;
@@ -134,33 +135,35 @@ impl Results<'_> {
 
     fn csv(&self, out: &mut impl Write) -> io::Result<()> {
         let mut first = !self.selection.has(Report::Flows);
+        let mut rows = Rows::default();
         if let Some(account) = self.account(Report::Protocols) {
-            text::csv_section(out, &mut first, &["path", "frames", "bytes"])?;
-            account.hierarchy().nodes().into_iter().try_for_each(|node| ProtocolRow::from(node).csv(out))?;
+            text::csv_section(out, &mut first, ProtocolRow::COLUMNS)?;
+            let nodes = account.hierarchy().nodes().into_iter();
+            nodes.map(ProtocolRow::from).try_for_each(|row| rows.csv(out, &row))?;
         }
         if let Some(intervals) = self.intervals() {
-            text::csv_section(out, &mut first, &["start_s", "frames", "bytes"])?;
-            interval_rows(intervals).try_for_each(|row| row.csv(out))?;
+            text::csv_section(out, &mut first, IntervalRow::COLUMNS)?;
+            interval_rows(intervals).try_for_each(|row| rows.csv(out, &row))?;
         }
         if let Some(all) = self.conversations(Report::Conversations) {
-            text::csv_section(out, &mut first, &ConversationRow::COLUMNS)?;
+            text::csv_section(out, &mut first, ConversationRow::COLUMNS)?;
             for kind in Kind::ALL {
                 kind.each(all, &mut |conversation| {
-                    ConversationRow::new(kind, &conversation, self.first).csv(out)
+                    rows.csv(out, &ConversationRow::new(kind, &conversation, self.first))
                 })?;
             }
         }
         if let Some(all) = self.conversations(Report::Pairs) {
-            text::csv_section(out, &mut first, &["a", "b", "frames", "bytes"])?;
-            PairList::of(all).rows().try_for_each(|row| row.csv(out))?;
+            text::csv_section(out, &mut first, PairRow::COLUMNS)?;
+            PairList::of(all).rows().try_for_each(|row| rows.csv(out, &row))?;
         }
         if let Some(all) = self.conversations(Report::Hosts) {
-            text::csv_section(out, &mut first, &HostRow::COLUMNS)?;
-            HostList::of(all).rows().try_for_each(|row| row.csv(out))?;
+            text::csv_section(out, &mut first, HostRow::COLUMNS)?;
+            HostList::of(all).rows().try_for_each(|row| rows.csv(out, &row))?;
         }
         if let Some(services) = &self.services {
-            text::csv_section(out, &mut first, &ServiceRow::COLUMNS)?;
-            service_rows(services).iter().try_for_each(|row| row.csv(out))?;
+            text::csv_section(out, &mut first, ServiceRow::COLUMNS)?;
+            service_rows(services).iter().try_for_each(|row| rows.csv(out, row))?;
         }
         if self.selection.clients() {
             text::clients_csv(out, &mut first, &self.clients)?;
