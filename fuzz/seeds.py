@@ -55,8 +55,9 @@ files["gz-ng"] = gzip.compress(files["ng-le"], mtime=0)
 for name, data in files.items():
     (corpus / "capture_file" / name).write_bytes(data)
 
-# A trained artefact without its checksum, and one with little in it.
-whole = pathlib.Path("model/streaming.forest").read_bytes()[:-8]
+# The trained artefacts without their checksums, and with little in them.
 (corpus / "artifact").mkdir(parents=True, exist_ok=True)
-(corpus / "artifact" / "embedded").write_bytes(whole)
-(corpus / "artifact" / "head").write_bytes(whole[:4096])
+for name in ("streaming", "threat"):
+    whole = pathlib.Path(f"model/{name}.forest").read_bytes()[:-8]
+    (corpus / "artifact" / f"{name}-embedded").write_bytes(whole)
+    (corpus / "artifact" / f"{name}-head").write_bytes(whole[:4096])

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use argh::FromArgs;
 
 use super::{Failure, analyze};
-use crate::detect::{self, Party, Subject, THREAT_FEATURES};
+use crate::detect::{self, Kind, Party, Subject, THREAT_FEATURES};
 use crate::engine::{Engine, FILE_SEED, Model, Output, Settings, WindowReport};
 use crate::features::FEATURES;
 use crate::lan::Identify;
@@ -90,7 +90,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
 fn write_head(of: Of, out: &mut impl Write) -> io::Result<()> {
     let (keys, features) = match of {
         Of::Windows => ("client,start_s", &FEATURES[..]),
-        Of::Threats => ("source,victim,start_s", &THREAT_FEATURES[..]),
+        Of::Threats => ("source,victim,start_s,found", &THREAT_FEATURES[..]),
     };
     write!(out, "{keys}")?;
     features.iter().try_for_each(|feature| write!(out, ",{}", feature.name))?;
@@ -110,7 +110,8 @@ fn write_rows(engine: &mut Engine, of: Of, out: &mut impl Write) -> io::Result<(
         let first = engine.seen().first.unwrap_or_default();
         let Subject { source, victim } = sample.subject;
         let victim = victim.map_or_else(String::new, |victim| victim.to_ip().to_string());
-        write!(out, "{},{victim},{:.6}", Party::Addr(source), sample.start.signed_secs_since(first))?;
+        let (start_s, found) = (sample.start.signed_secs_since(first), sample.found.map_or("", Kind::name));
+        write!(out, "{},{victim},{start_s:.6},{found}", Party::Addr(source))?;
         write_numbers(&sample.row, out)?;
     }
     Ok(())

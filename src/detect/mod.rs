@@ -257,7 +257,7 @@ impl Detection {
             }
         }
         if let Some(samples) = &mut self.samples {
-            samples.extend(threat::samples(&mut tables, slice));
+            samples.extend(threat::samples(&mut tables, slice, &self.found));
         }
     }
 

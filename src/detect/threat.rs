@@ -16,7 +16,7 @@ pub use schema::{N_THREAT_FEATURES, THREAT_FEATURES, ThreatRow, threat_schema_ha
 
 pub(super) use row::Tables;
 
-use super::alert::{Finding, Party};
+use super::alert::{Finding, Kind, Party};
 use super::count::{SLICE, Slice};
 use crate::classify::{Artifact, ArtifactError, Forest};
 use crate::net::Addr;
@@ -118,15 +118,21 @@ pub struct ThreatSample {
     pub start: Moment,
     /// Whose.
     pub subject: Subject,
+    /// What a detector found of it in this slice, if one did.
+    pub found: Option<Kind>,
     /// The numbers.
     pub row: ThreatRow,
 }
 
 /// The rows of all who moved in the slice that ends.
-pub(super) fn samples(tables: &mut Tables<'_>, slice: Slice) -> Vec<ThreatSample> {
+pub(super) fn samples(tables: &mut Tables<'_>, slice: Slice, found: &[Finding]) -> Vec<ThreatSample> {
     let start = Moment::from_secs(u64::from(slice) * SLICE.as_secs());
     let moved = tables.moved();
-    moved.into_iter().map(|subject| ThreatSample { start, subject, row: tables.row(&subject) }).collect()
+    let sample = |subject: Subject| {
+        let accused = found.iter().find(|finding| subject_of(finding) == Some(subject));
+        ThreatSample { start, subject, found: accused.map(|finding| finding.kind), row: tables.row(&subject) }
+    };
+    moved.into_iter().map(sample).collect()
 }
 
 #[cfg(test)]

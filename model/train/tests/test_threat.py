@@ -13,15 +13,17 @@ from artifact import pack, unpack  # noqa: E402
 def sample(tool, label, x):
     out = threat.Sample.__new__(threat.Sample)
     out.capture, out.phase, out.x, out.label = threat.Capture(pathlib.Path(tool), tool, threat.CLASSES[label]), 0, x, label
+    out.accused = np.ones(len(x), bool)
     return out
 
 
 class Labels(unittest.TestCase):
-    TEXT = "source,victim,start_s,a\n10.0.0.1,,0,5\n10.0.0.2,,5,7\n10.0.0.1,,5,6\n0.0.0.0,10.9.9.9,5,90\n0.0.0.0,10.9.9.8,5,3\n10.0.0.1,,60,8\n"
+    TEXT = "source,victim,start_s,found,a\n10.0.0.1,,0,,5\n10.0.0.2,,5,,7\n10.0.0.1,,5,port_scan,6\n0.0.0.0,10.9.9.9,5,,90\n0.0.0.0,10.9.9.8,5,,3\n10.0.0.1,,60,,8\n"
 
     def test_only_the_attackers_rows_while_it_attacks(self):
         rows = threat.Rows(self.TEXT, ["a"])
-        self.assertEqual(rows.x[rows.of("10.0.0.1", 1, 9), 0].tolist(), [5, 6])
+        mine = rows.of("10.0.0.1", 1, 9)
+        self.assertEqual((rows.x[mine, 0].tolist(), rows.accused[mine].tolist()), ([5, 6], [False, True]))
 
     def test_where_sources_are_forged_the_victim_is_whom_most_reached(self):
         rows = threat.Rows(self.TEXT, ["a"])

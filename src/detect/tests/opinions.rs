@@ -107,6 +107,8 @@ fn a_row_tells_of_its_initiator_alone_and_everybody_who_moved_has_one() {
     assert!((35..=46).contains(&of(ATTACKER)[column("ports_30s")]), "{:?}", of(ATTACKER));
     assert_eq!(of(ATTACKER)[column("ports_failed_30s")], 100);
     assert_eq!(of(ATTACKER)[column("victim_syns_5s")], 43, "the victim's counts, whoever they come from");
+    let accused = samples.iter().filter(|sample| sample.found.is_some()).map(|sample| sample.subject.source);
+    assert_eq!(accused.collect::<Vec<_>>(), [crate::net::Addr::from_v4(ATTACKER)]);
     assert_eq!((of(other)[column("ports_30s")], of(other)[column("victim_syns_5s")]), (1, 0));
     assert_eq!(THREAT_FEATURES.len(), N_THREAT_FEATURES);
 }

@@ -1,8 +1,8 @@
 //! What the forest says of an accused, and what follows: at most one step of severity.
 //!
 //! The opinion opens no alert, closes none and takes none back; whether a finding is a side effect of something else
-//! is decided by the severity its detector gave. What a class may do is limited by what is known of it: classes that
-//! only one or two tools stand for could not be judged with a tool left out, so their agreement proves nothing.
+//! is decided by the severity its detector gave. What a class may do is limited by what is known of it: where a tool that
+//! was left out was not named right, or is one of one or two, agreement proves nothing.
 
 use std::fmt;
 
@@ -81,11 +81,11 @@ impl Class {
         }
     }
 
-    /// Whether enough tools stand for it that it was judged with each of them left out (docs/detectors.md).
+    /// Whether at least three tools stand for it, and most were named right with the tool left out (docs/detectors.md).
     const fn is_proven(self) -> bool {
         match self {
-            Self::Scan | Self::BruteForce | Self::Dos | Self::Tunnel => true,
-            Self::Normal | Self::Ddos | Self::WebAttack | Self::Botnet | Self::Infiltration => false,
+            Self::Scan | Self::BruteForce | Self::WebAttack | Self::Tunnel => true,
+            Self::Normal | Self::Dos | Self::Ddos | Self::Botnet | Self::Infiltration => false,
         }
     }
 }
