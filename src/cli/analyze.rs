@@ -308,6 +308,8 @@ impl Stretch {
             Vec::new()
         };
         let services = flows.finish(&engine, out)?;
+        // Lists of pairs and hosts are made in its room.
+        drop(engine);
         let (account, log) = (account.as_ref(), &live.log);
         Results { selection: &run.selection, capture, clients, account, services, log, first }
             .write(run.form, self.json, out)?;
