@@ -29,14 +29,16 @@ fn recorded() -> Vec<Recorded> {
     index.lines().skip(1).map(row).collect()
 }
 
+/// What the program prints of a capture.
+fn printed(arguments: &[&str], path: &Path) -> Vec<u8> {
+    let program = env!("CARGO_BIN_EXE_streamguard");
+    Command::new(program).args(arguments).arg(path).output().unwrap().stdout
+}
+
 /// Types and sources of the alerts.
 fn alerts(path: &Path) -> Vec<(String, String)> {
-    let run = Command::new(env!("CARGO_BIN_EXE_streamguard"))
-        .args(["analyze", "--report", "alerts", "--json"])
-        .arg(path)
-        .output()
-        .unwrap();
-    let document: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    let told = printed(&["analyze", "--report", "alerts", "--json"], path);
+    let document: serde_json::Value = serde_json::from_slice(&told).unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let alert = |alert: &serde_json::Value| (text(&alert["type"]), text(&alert["source"]));
     document["alerts"].as_array().unwrap().iter().map(alert).collect()
@@ -59,4 +61,30 @@ fn what_only_looks_like_an_attack_stays_silent() {
     for Recorded { path, .. } in recorded().into_iter().filter(|row| row.kind == "benign") {
         assert_eq!(alerts(&path), [], "{}", path.display());
     }
+}
+
+#[test]
+fn an_alert_shows_the_second_opinion_and_its_rows_can_be_asked_for() {
+    let path = Path::new(CAPTURES).join("attack_scan_nmap_syn_top1000.pcap.zst");
+    let told = printed(&["analyze", "--report", "alerts", "--json"], &path);
+    let document: serde_json::Value = serde_json::from_slice(&told).unwrap();
+    let opinion = &document["alerts"][0]["opinion"];
+    assert_eq!((&opinion["class"], &opinion["severity"]), (&"scan".into(), &"kept".into()), "{opinion}");
+    assert!(opinion["share_pct"].as_u64().is_some_and(|share| (30..=100).contains(&share)), "{opinion}");
+    let text = String::from_utf8(printed(&["analyze", "--report", "alerts"], &path)).unwrap();
+    assert!(text.contains("; opinion: scan "), "{text}");
+    let eve = String::from_utf8(printed(&["analyze", "--eve"], &path)).unwrap();
+    let line: serde_json::Value = serde_json::from_str(eve.lines().next().unwrap()).unwrap();
+    assert_eq!(line["streamguard"]["opinion"]["class"], "scan");
+
+    let rows = String::from_utf8(printed(&["features", "--of", "threats"], &path)).unwrap();
+    let (head, rows) = rows.split_once('\n').unwrap();
+    assert!(head.starts_with("source,victim,start_s,found,ports_30s,"), "{head}");
+    let accused: Vec<&str> = rows.lines().filter(|row| row.contains(",port_scan,")).collect();
+    assert!(
+        !accused.is_empty() && accused.iter().all(|row| row.starts_with("192.168.7.66,,")),
+        "{accused:?}"
+    );
+    assert!(rows.lines().any(|row| row.starts_with("192.168.7.20,")), "the bystander has rows, too");
+    assert!(rows.lines().all(|row| row.split(',').count() == head.split(',').count()));
 }

@@ -136,6 +136,7 @@ fn an_attack_from_the_lan_is_told_kept_and_acknowledged() {
         (&kept["id"], &kept["note"], &kept["closed"]),
         (&json!(id), &json!("my own test"), &json!(true))
     );
+    assert_eq!(kept["opinion"]["class"], "scan", "{kept}");
     house.signal("daemon", "TERM");
 }
 

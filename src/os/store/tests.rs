@@ -210,7 +210,7 @@ fn alerts_of_an_earlier_run_are_over_and_what_was_said_of_them_stays() {
         last_s: MORNING_S + 30,
         closed: false,
         evidence: "{\"ports\":40}".into(),
-        opinion: None,
+        opinion: Some("{\"class\":\"scan\"}".into()),
         acked_s: None,
         note: None,
         resolved_s: None,
