@@ -97,8 +97,10 @@ impl Display for Value<'_> {
 /// A number as whole billionths, without its sign, if it is that many: up to 15 digits their decimal is the shortest
 /// that reads back as the same double.
 fn billionths(number: f64) -> Option<u64> {
-    let whole = (number.abs() * 1e9).round();
-    (whole < 1e15 && whole / 1e9 == number.abs()).then_some(whole as u64)
+    let size = number.abs();
+    // Not `round`, which is a call on processors of before 2008, and so wherever we do not know better.
+    let whole = (size * 1e9 + 0.5) as u64;
+    (whole < 1_000_000_000_000_000 && whole as f64 / 1e9 == size).then_some(whole)
 }
 
 /// Bytes that a line has room for at first.
@@ -163,6 +165,9 @@ impl Line {
     }
 
     fn number(&mut self, number: u64) {
+        if number < 10 {
+            return self.push(b'0' + number as u8);
+        }
         self.piece(itoa::Buffer::new().format(number).as_bytes());
     }
 
