@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+#[path = "fleet/exports.rs"]
+mod exports;
 #[path = "support/netns.rs"]
 mod netns;
 #[path = "fleet/uplink.rs"]

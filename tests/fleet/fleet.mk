@@ -1,7 +1,7 @@
 .PHONY: test-fleet fleet-thousand
 
 test-fleet: deps ## exports, read by nfdump, Wireshark, Prometheus' own tools and PostgreSQL (needs root)
-	@for tool in nfdump tshark prometheus curl postgresql; do \
+	@for tool in nfdump tshark prometheus curl postgresql python3-pandas sqlite3; do \
 		dpkg -s $$tool >/dev/null 2>&1 || apt-get install -y -q --no-install-recommends $$tool || exit 1; \
 	done
 	$(CARGO) test --locked --test fleet -- --nocapture --test-threads 1
