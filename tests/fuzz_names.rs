@@ -5,15 +5,19 @@
 #[path = "../fuzz/bodies/names.rs"]
 #[allow(unreachable_pub, reason = "cargo-fuzz includes it from a binary")]
 mod bodies;
+#[path = "support/mutations.rs"]
+mod mutations;
 
 use std::path::Path;
 
+use mutations::mutated;
 use streamguard::dissect::dissect;
 use streamguard::names::NameWatcher;
-use streamguard::net::mix;
 use streamguard::os::files::CaptureReader;
 
 const ROUNDS: u64 = 1_000;
+/// Bytes that mean something in what is read.
+const TELLING: &[u8] = &[0, 0xff, 0xc0, 0x3f, 12, 1, 0x7f, b'.'];
 
 /// Frames of the shipped capture that are looked through, and messages with names that are kept.
 const MAX_FRAMES: usize = 30_000;
@@ -47,36 +51,11 @@ fn rfc9001_packet() -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
-fn mutated(seeds: &[Vec<u8>], body: fn(&[u8])) {
-    let rounds =
-        std::env::var("STREAMGUARD_FUZZ_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
-    let mut random = 0x5eed;
-    let mut draw = |most: usize| {
-        random = mix(random + 0x9e37_79b9);
-        (random % most.max(1) as u64) as usize
-    };
-    for round in 0..rounds {
-        let mut data = seeds[round as usize % seeds.len()].clone();
-        for _ in 0..draw(6) {
-            let (at, other) = (draw(data.len()), draw(data.len()));
-            match draw(6) {
-                0 if !data.is_empty() => data[at] ^= 1 << draw(8),
-                1 if !data.is_empty() => data[at] = [0, 0xff, 0xc0, 0x3f, 12, 1, 0x7f, b'.'][draw(8)],
-                2 => data.truncate(at),
-                3 => data.insert(at, draw(256) as u8),
-                4 => data.extend_from_within(at.min(other)..at.max(other)),
-                _ => drop(data.drain(at.min(other)..at.max(other).min(at.min(other) + 16))),
-            }
-        }
-        body(&data);
-    }
-}
-
 #[test]
 fn no_message_with_names_panics() {
     let (_, payloads) = seeds();
     for body in [bodies::dns, bodies::tls, bodies::quic, bodies::dhcp] {
-        mutated(&payloads, body);
+        mutated(&payloads, ROUNDS, TELLING, body);
     }
 }
 
@@ -84,5 +63,5 @@ fn no_message_with_names_panics() {
 fn no_frames_make_the_watcher_panic() {
     let (frames, _) = seeds();
     let all = frames.concat();
-    mutated(&[frames, vec![all]].concat(), bodies::watcher);
+    mutated(&[frames, vec![all]].concat(), ROUNDS, TELLING, bodies::watcher);
 }
