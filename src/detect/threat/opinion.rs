@@ -11,9 +11,9 @@ use serde::{Serialize, Serializer};
 use super::super::alert::{Finding, Kind, Severity};
 
 /// Votes for `normal` that make an alert one step less severe, in percent of all trees.
-const DOUBT_PCT: u8 = 75;
+const DOUBT_PCT: u8 = 85;
 /// Votes for what the detector says that make a low alert a medium one.
-const AGREE_PCT: u8 = 85;
+const AGREE_PCT: u8 = 95;
 
 /// What an initiator may be doing (the classes of CIC-IDS2017 and tunnels), in the order of the artefact's leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
