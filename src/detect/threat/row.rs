@@ -61,7 +61,7 @@ impl Tables<'_> {
         row
     }
 
-    /// Everybody who began something in this slice, or holds connections.
+    /// Everybody who began something in this slice, is behind most of what somebody got, or holds connections.
     pub(in crate::detect) fn moved(&mut self) -> Vec<Subject> {
         let slice = self.slice();
         let mut moved: Vec<Subject> = Vec::new();
@@ -83,9 +83,12 @@ impl Tables<'_> {
         self.echoes.moved(slice, |source| note(source, None));
         let bindings = self.bindings;
         self.shared.targets.touched(slice, |target, reached| {
-            let nobody = who::behind(reached, bindings) == Addr::UNSPECIFIED;
-            if nobody && reached.sources.distinct(slice, Span::S5) >= SEVERAL {
-                note(Addr::UNSPECIFIED, Some(target.0));
+            let behind = who::behind(reached, bindings);
+            if behind != Addr::UNSPECIFIED {
+                // Reflectors begin nothing: they are found by what they do to others.
+                note(behind, None);
+            } else if reached.sources.distinct(slice, Span::S5) >= SEVERAL {
+                note(behind, Some(target.0));
             }
         });
         moved
