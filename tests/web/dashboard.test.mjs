@@ -192,6 +192,8 @@ test('hostile names are names, and an alert shows its evidence', async () => {
 		await open(page, 'Alerts');
 		await page.locator('.sg-alert summary').first().click();
 		await page.locator('.sg-alert .sg-evidence dd').first().waitFor();
+		const { opinion } = alerts.find(alert => alert.type === 'port_scan');
+		await page.locator('.sg-alert', { hasText: `Second opinion: ${opinion.class}, by ${opinion.share_pct} %` }).first().waitFor();
 		await page.locator('.sg-alert').getByRole('button', { name: 'Seen' }).first().click();
 		await page.locator('.sg-alert .sg-chip:has-text("seen")').first().waitFor();
 		const spared = () => page.evaluate(async () => (await (await fetch('api/v1/settings')).json()).sections.filter(one => one.type === 'detect').flatMap(one => one.options.exempt || []));
