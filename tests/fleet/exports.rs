@@ -68,7 +68,7 @@ fn exports_are_read_by_pandas_sqlite_and_capinfos() {
 
     let packets = house.call("export_pcap", &json!({ "who": "Phone" }));
     let now = ["windows", "flows"].map(|what| house.exported(what, "csv"));
-    // History is written every few minutes, and at the end.
+    // History is written every quarter of an hour (`commit_interval`), and at the end.
     house.signal("daemon", "TERM");
     house.daemon();
     let history = ["usage", "traffic"].map(|what| house.exported(what, "csv"));
