@@ -177,22 +177,28 @@ impl Forest {
     }
 }
 
-/// The sum of the leaves that a row falls into: four trees side by side, their places in registers, so that the
-/// processor has four loads under way.
+/// The sum of the leaves that a row falls into: eight trees side by side, so that the processor has eight loads under
+/// way. Written out: a loop over eight places keeps them in memory where the compiler looks for size.
 #[cfg_attr(router, optimize(speed))]
 fn walk_all<const PLACES: usize>(trees: &[Tree<PLACES>], bins: &[u8; 256], steps: u16) -> u32 {
-    let (fours, rest) = trees.as_chunks::<4>();
+    let (eights, rest) = trees.as_chunks::<8>();
+    let value = |tree, at| u32::from(node(tree, at).feature());
     let mut sum = 0;
-    for [first, second, third, fourth] in fours {
+    for [t0, t1, t2, t3, t4, t5, t6, t7] in eights {
         let (mut a, mut b, mut c, mut d) = (0, 0, 0, 0);
+        let (mut e, mut f, mut g, mut h) = (0, 0, 0, 0);
         for _ in 0..steps {
-            a = node(first, a).next(bins);
-            b = node(second, b).next(bins);
-            c = node(third, c).next(bins);
-            d = node(fourth, d).next(bins);
+            a = node(t0, a).next(bins);
+            b = node(t1, b).next(bins);
+            c = node(t2, c).next(bins);
+            d = node(t3, d).next(bins);
+            e = node(t4, e).next(bins);
+            f = node(t5, f).next(bins);
+            g = node(t6, g).next(bins);
+            h = node(t7, h).next(bins);
         }
-        let value = |tree, at| u32::from(node(tree, at).feature());
-        sum += value(first, a) + value(second, b) + value(third, c) + value(fourth, d);
+        sum += value(t0, a) + value(t1, b) + value(t2, c) + value(t3, d);
+        sum += value(t4, e) + value(t5, f) + value(t6, g) + value(t7, h);
     }
     for tree in rest {
         sum += u32::from(leaf(tree, bins, steps));
