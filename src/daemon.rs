@@ -28,12 +28,14 @@ use crate::os::{facts, nft};
 use crate::quota::{self, What};
 use crate::time::{Duration, Moment, Now};
 use crate::watch::Session;
+use counters::Counters;
 use ears::{Backlog, Ears, Heard};
 use enforce::{Enforcer, chain};
 use keeper::Keeper;
 use settings::{load_config, load_model};
 
 mod alerts;
+mod counters;
 mod ears;
 mod enforce;
 mod exporter;
@@ -112,6 +114,10 @@ pub struct Daemon {
     enforcer: Option<Enforcer>,
     keeper: Keeper,
     links: Links,
+    /// The kernel's numbers of the LAN's devices.
+    lan_indexes: Vec<u32>,
+    /// Absent where the capture sees everything.
+    counters: Option<Counters>,
     link_monitor: LinkMonitor,
     signals: Signals,
     findings: Vec<Finding>,
@@ -179,6 +185,8 @@ impl Daemon {
             enforcer: None,
             keeper,
             links: Links::open().map_err(DaemonError::Netlink)?,
+            lan_indexes: Vec::new(),
+            counters: None,
             link_monitor: LinkMonitor::open().map_err(DaemonError::Netlink)?,
             signals,
             findings,
@@ -263,6 +271,7 @@ impl Daemon {
         let mut entries: Vec<(RawFd, Interest)> =
             vec![(self.signals.as_raw_fd(), Interest::Read), (self.link_monitor.as_raw_fd(), Interest::Read)];
         entries.extend(self.enforcer.iter().map(|e| (e.monitor().as_raw_fd(), Interest::Read)));
+        entries.extend(self.counters.iter().map(|counters| (counters.as_raw_fd(), Interest::Read)));
         entries.extend(self.ears.descriptors().map(|fd| (fd, Interest::Read)));
         entries.extend(self.tape.iter().map(|tape| (tape.as_raw_fd(), Interest::Read)));
         entries.extend(self.desk.interests());
@@ -274,6 +283,7 @@ impl Daemon {
         // Everything is nonblocking, so all of it is asked rather than only what was ready.
         self.backlog = self.listen();
         self.record(self.clock.now());
+        self.count(self.clock.now());
         self.attend();
         let course = self.obey();
         self.enforce();
@@ -461,6 +471,7 @@ impl Daemon {
 
     fn leave(&mut self) {
         let now = self.clock.now();
+        self.count_last(now);
         self.house.finish();
         for news in self.house.take_news() {
             self.tell(news, now);

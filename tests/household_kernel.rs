@@ -15,7 +15,7 @@ use streamguard::os::control::{Access, Caller};
 #[path = "support/netns.rs"]
 mod netns;
 
-use netns::{BINARY, Household, SEGMENT, SERVERS, epoch_s, run, within, works};
+use netns::{BINARY, Household, SCAN, SEGMENT, SERVERS, epoch_s, run, within, works};
 
 #[test]
 fn a_used_up_quota_stops_the_video_and_nothing_else() {
@@ -95,14 +95,6 @@ fn every_flow_with_a_listed_server_stops_datagrams_over_ipv6_too() {
     house.goes_on("phone-page");
     assert_eq!(house.client("Phone")["blocked_servers"], json!(["2001:db8:1::11"]));
 }
-
-/// Sixty closed ports of one server, one after another.
-const SCAN: &str = "import socket
-for port in range(1, 61):
-    tried = socket.socket()
-    tried.settimeout(0.2)
-    tried.connect_ex(('203.0.113.12', port))
-    tried.close()";
 
 #[test]
 fn an_attack_from_the_lan_is_told_kept_and_acknowledged() {

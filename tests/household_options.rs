@@ -17,7 +17,7 @@ use streamguard::os::control::{Access, Caller};
 #[path = "support/netns.rs"]
 mod netns;
 
-use netns::{CONFIG, Household, SEGMENT, SERVERS, binary, epoch_s, run, within, works};
+use netns::{CONFIG, Household, SCAN, SEGMENT, SERVERS, binary, epoch_s, run, within, works};
 
 /// A user that is nobody, with the two capabilities that the package's jail leaves, and no way to any other.
 const NOBODY: u32 = 65_534;
@@ -258,10 +258,16 @@ fn two_capabilities_are_enough_for_every_method_and_hook() {
     assert!(doctor["storage"]["trouble"].is_null() && doctor["capture"][0]["trouble"].is_null(), "{doctor}");
     house.call("resume", &json!({ "who": "Phone" }));
     house.goes_on("phone-page");
-    house.every_method_answers();
+    house.start("scan", "laptop", &["python3", "-c", SCAN]);
+    let alert = within(Duration::from_secs(40), "the scan is an alert", || {
+        house.call("alerts", &json!({ "type": "port_scan" }))["alerts"][0]["id"].as_i64()
+    });
+    house.every_method_answers(alert);
+    house.every_export_is_written();
     within(Duration::from_secs(10), "hooks have heard", || {
         let heard = fs::read_to_string(house.dir.join("run/heard")).unwrap_or_default();
-        (heard.contains("paused Phone") && heard.contains("resumed Phone")).then_some(())
+        let wanted = ["paused Phone", "resumed Phone", "alert "];
+        wanted.iter().all(|words| heard.contains(words)).then_some(())
     });
     // The rest of what it is asked to do: slow down, read again, tell, save, clean up.
     let daemon = house.pid("daemon");
@@ -298,15 +304,14 @@ impl Household {
         std::thread::sleep(Duration::from_secs(1));
     }
 
-    fn every_method_answers(&self) {
+    fn every_method_answers(&self, alert: i64) {
         for method in TABLE {
             let params = match method.name {
                 "client" => json!({ "who": "Phone" }),
                 "capture_start" => json!({ "interface": "br-lan", "filter": "tcp", "seconds": 30 }),
                 "grant" => json!({ "who": "Phone", "minutes": 5 }),
                 "pause" => json!({ "who": "Tablet", "minutes": 5 }),
-                // There is no alert to acknowledge: being told so is the answer.
-                "ack" => continue,
+                "ack" => json!({ "alert": alert, "note": "my own test", "resolve": true }),
                 _ if method.effect == Effect::Write => json!({ "who": "Tablet" }),
                 _ => json!({}),
             };
@@ -315,5 +320,93 @@ impl Household {
         }
         let made = fs::read_dir(self.dir.join("state/recordings")).expect("recordings").count();
         assert_eq!(made, 2, "one recording, one export");
+        let alerts = self.call("alerts", &json!({ "type": "port_scan" }));
+        let known = &alerts["alerts"][0];
+        assert_eq!((&known["note"], &known["open"]), (&json!("my own test"), &json!(false)), "{alerts}");
     }
+}
+
+impl Household {
+    /// The command that writes tables to files, as whoever runs the tests.
+    fn every_export_is_written(&self) {
+        for table in ["windows", "usage", "sessions", "traffic", "flows", "alerts"] {
+            let file = self.dir.join(format!("{table}.csv")).display().to_string();
+            let output = Command::new(binary())
+                .env("STREAMGUARD_RUN_DIR", self.dir.join("run"))
+                .args(["export", table, "--format", "csv", "--from", "2h", "-o", &file])
+                .output()
+                .expect("export");
+            assert!(output.status.success(), "{table}: {}", String::from_utf8_lossy(&output.stderr));
+            assert!(fs::read_to_string(&file).expect(table).contains(','), "{table}");
+        }
+    }
+
+    /// Fetches an object once, and waits until it is whole.
+    fn fetches(&mut self, name: &str, node: &str, bytes: &str) {
+        self.player(name, node, ["tcp", "203.0.113.12", bytes, "3600"]);
+        within(Duration::from_secs(20), "the object is there", || self.last(name, "end"));
+    }
+
+    fn accounting(&self) -> Value {
+        self.call("doctor", &json!({}))["accounting"].clone()
+    }
+
+    fn down_bytes(&self, who: &str) -> u64 {
+        self.client(who)["down_bytes"].as_u64().expect("bytes")
+    }
+}
+
+/// No switch can be had here that forwards by itself; told that one does, the daemon takes no packet for a byte.
+#[test]
+fn where_hardware_forwards_bytes_come_from_the_kernel() {
+    let Some(mut house) = Household::try_new("offloaded") else { return };
+    let acct = "net.netfilter.nf_conntrack_acct";
+    house.router(&format!("sysctl -qw {acct}=0"));
+    house.start("servers", "servers", &["python3", SERVERS]);
+    let sections = "config capture 'offloaded'\n\toption offload 'hardware'\n\
+                    config plan 'all'\n\toption who 'Phone'\n\toption limit '3M'\n";
+    house.daemon_with(sections);
+    let accounting = house.accounting();
+    assert_eq!(accounting["source"], "capture");
+    assert!(accounting["trouble"].as_str().is_some_and(|trouble| trouble.contains(acct)), "{accounting}");
+    house.router(&format!("sysctl -qw {acct}=1"));
+    within(Duration::from_secs(15), "the kernel counts", || {
+        (house.call("status", &json!({}))["bytes_from"] == "conntrack").then_some(())
+    });
+    let status = house.call("status", &json!({}));
+    assert_eq!((&status["measurable"], &house.client("Phone")["used_s"]), (&json!(false), &Value::Null));
+
+    let (heard, before) = (status["bytes"].as_u64(), house.down_bytes("Phone"));
+    house.fetches("phone-first", "phone", "1000000");
+    within(Duration::from_secs(2), "packets are heard but weigh nothing", || {
+        (house.call("status", &json!({}))["bytes"].as_u64() > heard.map(|heard| heard + 1_000_000))
+            .then_some(())
+    });
+    // To cut a device off ends its connections: the kernel tells what they carried before it is asked again.
+    house.call("pause", &json!({ "who": "Phone" }));
+    let down = within(Duration::from_secs(12), "the megabyte is counted", || {
+        Some(house.down_bytes("Phone")).filter(|down| *down - before >= 1_000_000)
+    });
+    std::thread::sleep(Duration::from_secs(11));
+    assert_eq!(house.down_bytes("Phone"), down, "the next reading adds nothing");
+    assert!(down - before < 1_100_000, "{} bytes of a megabyte", down - before);
+    assert_eq!(house.client("Phone")["standing"], "paused");
+    house.call("resume", &json!({ "who": "Phone" }));
+
+    // The books and the plan have it, and a successor goes on from there.
+    house.signal("daemon", "TERM");
+    house.daemon_with(sections);
+    let answer =
+        house.call("traffic", &json!({ "per": "total", "by": "client", "who": "Phone", "from": "1h" }));
+    assert_eq!(answer["bytes_from"], "conntrack", "{answer}");
+    let booked = answer["traffic"][0]["down_bytes"].as_u64().expect("bytes");
+    assert!((1_000_000..1_150_000).contains(&booked), "{answer}");
+    assert_ne!(house.client("Phone")["standing"], "capped");
+    within(Duration::from_secs(15), "the first reading is over", || {
+        house.accounting()["trouble"].is_null().then_some(())
+    });
+    house.fetches("phone-second", "phone", "2200000");
+    within(Duration::from_secs(15), "the plan is used up", || {
+        (house.client("Phone")["standing"] == "capped").then_some(())
+    });
 }

@@ -5,12 +5,15 @@
 //! looked up once a minute per exchange, not per packet, and a name that is learnt after the first segments still
 //! covers them.
 //!
+//! Where the kernel counts in our stead ([`Source::Kernel`]), packets of connections still tell their protocol but
+//! weigh nothing, and [`Books::add`] brings what the kernel counted.
+//!
 //! Everything is counted: what has no client (between LAN ends, multicast, not IP) by protocol, and what finds no
 //! room among the exchanges under its client as *others*. The sum of a minute is the sum of its frames, always.
 
 use std::collections::HashMap;
 
-use crate::dissect::{Packet, Proto};
+use crate::dissect::{Net, Packet, Proto};
 use crate::flow::{Flow, FlowTable, Seen, Side, Slot};
 use crate::lan::{ClientIdx, Placement};
 use crate::net::{Addr, Direction};
@@ -19,6 +22,9 @@ use crate::net::{Addr, Direction};
 pub const MAX_EXCHANGES: usize = 4_096;
 /// Packets of a flow that are asked for its protocol.
 const MAX_ASKED: u8 = 16;
+/// IP protocol numbers.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
 /// Bytes that may gather beside a flow.
 const LARGE: u32 = 1 << 30;
 
@@ -49,6 +55,35 @@ impl std::ops::AddAssign for Moved {
     fn add_assign(&mut self, other: Self) {
         self.up = self.up.saturating_add(other.up);
         self.down = self.down.saturating_add(other.down);
+    }
+}
+
+/// Who counts the bytes of clients' connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// We do: all frames are heard.
+    #[default]
+    Capture,
+    /// The kernel's connection tracking does: most frames pass us by.
+    Kernel,
+}
+
+impl Source {
+    /// What of a client's packet counts, in bytes. Connection tracking knows TCP and UDP by their ends.
+    #[inline]
+    pub fn weigh(self, packet: &Packet<'_>) -> u32 {
+        match (self, packet.net) {
+            (Self::Kernel, Net::Ip(ip)) if matches!(ip.protocol, TCP | UDP) => 0,
+            (Self::Kernel | Self::Capture, _) => packet.wire_len,
+        }
+    }
+
+    /// The word that JSON has for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Kernel => "conntrack",
+        }
     }
 }
 
@@ -117,6 +152,7 @@ pub struct Books {
     exchanges: HashMap<(ClientIdx, Peer, Proto), Moved>,
     /// What has no client, by protocol.
     lan: Box<[u64]>,
+    source: Source,
 }
 
 impl Books {
@@ -126,7 +162,18 @@ impl Books {
             open: vec![Open::NONE; flows].into_boxed_slice(),
             exchanges: HashMap::new(),
             lan: vec![0; Proto::ALL.len()].into_boxed_slice(),
+            source: Source::Capture,
         }
+    }
+
+    /// From now on counts what this source tells.
+    pub fn set_source(&mut self, source: Source) {
+        self.source = source;
+    }
+
+    /// Who counts.
+    pub fn source(&self) -> Source {
+        self.source
     }
 
     /// Counts a packet with its flow.
@@ -157,9 +204,10 @@ impl Books {
         if open.asked < MAX_ASKED {
             open.ask(packet, leaf);
         }
+        let weight = self.source.weigh(packet).min(LARGE);
         match side.direction {
-            Direction::Up => open.up += packet.wire_len.min(LARGE),
-            Direction::Down => open.down += packet.wire_len.min(LARGE),
+            Direction::Up => open.up += weight,
+            Direction::Down => open.down += weight,
         }
         if open.up >= LARGE || open.down >= LARGE {
             self.settle(seen.slot, seen.flow);
@@ -177,6 +225,23 @@ impl Books {
             Side::Resp => flow.tuple.orig.addr,
         };
         let key = (open.client, Peer::Server(server), open.protocol);
+        self.enter(key, moved);
+    }
+
+    /// Counts what the kernel says that a client moved with a server. `flow` is where we know the flow, if we do: its
+    /// first packets told the application.
+    pub fn add(&mut self, client: ClientIdx, server: Addr, (proto, flow): (u8, Option<Slot>), moved: Moved) {
+        let open = flow.and_then(|slot| self.open.get(slot.0 as usize));
+        let protocol = match (open.filter(|open| open.asked > 0), proto) {
+            (Some(open), _) => open.protocol,
+            (None, TCP) => Proto::Tcp,
+            (None, UDP) => Proto::Udp,
+            (None, _) => Proto::Data,
+        };
+        self.enter((client, Peer::Server(server), protocol), moved);
+    }
+
+    fn enter(&mut self, key: (ClientIdx, Peer, Proto), moved: Moved) {
         if self.exchanges.len() >= MAX_EXCHANGES && !self.exchanges.contains_key(&key) {
             self.condense();
         }

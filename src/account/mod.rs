@@ -15,13 +15,15 @@ mod intervals;
 mod pairs;
 mod services;
 mod table;
+mod tracked;
 
-pub use books::{Books, Entry, Holder, MAX_EXCHANGES, Moved, Peer};
+pub use books::{Books, Entry, Holder, MAX_EXCHANGES, Moved, Peer, Source};
 pub use conversations::{Conversation, Conversations, Ends, MAX_CONVERSATIONS, MAX_ETH_PAIRS, Transport};
 pub use hierarchy::{Hierarchy, MAX_PATHS, Node};
 pub use intervals::{Interval, Intervals, MAX_INTERVALS};
 pub use pairs::{Host, Hosts, Pairs};
 pub use services::{MAX_SERVICES, ServiceCount, Services};
+pub use tracked::{Carried, Connection, MAX_CONNECTIONS, Tracked};
 
 use std::ops::AddAssign;
 

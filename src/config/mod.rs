@@ -247,6 +247,16 @@ pub struct Dns {
     pub blackhole: Blackhole,
 }
 
+/// What forwards past the capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offload {
+    /// What the firewall's flowtables say.
+    #[default]
+    Auto,
+    /// Hardware, though no flowtable says so.
+    Hardware,
+}
+
 /// Recording of packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capture {
@@ -258,6 +268,8 @@ pub struct Capture {
     pub packets: Bytes,
     /// Where recordings are written.
     pub dir: String,
+    /// Whether hardware forwards past the capture.
+    pub offload: Offload,
 }
 
 impl Default for Capture {
@@ -267,6 +279,7 @@ impl Default for Capture {
             ring: Bytes(2_000_000),
             packets: Bytes(2_000_000),
             dir: "/tmp/streamguard".to_owned(),
+            offload: Offload::Auto,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The one table of options: each line binds a name to the place it fills and the reader of its values.
 
 use super::value::{self, BadValue, Read};
-use super::{Blackhole, Config, DETECTORS, LogLevel, Mode, OnStop, Sensitivity, Transport};
+use super::{Blackhole, Config, DETECTORS, LogLevel, Mode, Offload, OnStop, Sensitivity, Transport};
 use crate::quota::{Action, Budget, Device, Period, Plan, PlanAction, Policy, Profile, Scope};
 
 /// Fills one place of `S` from an option's values; returns the entries that did not fit.
@@ -118,6 +118,18 @@ fn action(text: &str) -> Read<Action> {
     value::choice(text, &["reject", "drop", "throttle"], &[Action::Reject, Action::Drop, Action::Throttle])
 }
 
+fn capture() -> Vec<Field<Config>> {
+    vec![
+        one("snaplen", at!(capture.snaplen), |text| value::number(text, 64..=65_535)),
+        one("ring", at!(capture.ring), |text| value::size_within(text, 65_536..=64_000_000)),
+        one("packets", at!(capture.packets), |text| value::size_within(text, 64_000..=64_000_000)),
+        one("dir", at!(capture.dir), value::path),
+        one("offload", at!(capture.offload), |text| {
+            value::choice(text, &["auto", "hardware"], &[Offload::Auto, Offload::Hardware])
+        }),
+    ]
+}
+
 /// Types of sections of which there is one each, with their options.
 pub(super) fn singles() -> Vec<(&'static str, Vec<Field<Config>>)> {
     vec![
@@ -133,15 +145,7 @@ pub(super) fn singles() -> Vec<(&'static str, Vec<Field<Config>>)> {
                 )
             })],
         ),
-        (
-            "capture",
-            vec![
-                one("snaplen", at!(capture.snaplen), |text| value::number(text, 64..=65_535)),
-                one("ring", at!(capture.ring), |text| value::size_within(text, 65_536..=64_000_000)),
-                one("packets", at!(capture.packets), |text| value::size_within(text, 64_000..=64_000_000)),
-                one("dir", at!(capture.dir), value::path),
-            ],
-        ),
+        ("capture", capture()),
         (
             "notify",
             vec![

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::net::{Addr, ClientId, FiveTuple, Prefix};
-use crate::os::conntrack::{Conntrack, ConntrackError, Entry, Servers};
+use crate::os::conntrack::{Conntrack, ConntrackError, Servers};
 use crate::os::netlink::NetlinkError;
 use crate::os::nft::{Applied, Contents, Event, Firewall, FirewallError, Flowtable, Monitor, Rebuilt};
 use crate::os::shaper::{Device, Lanes, Shaper};
@@ -238,11 +238,6 @@ impl Enforcer {
     /// Times others touched the table, and connections killed.
     pub(super) fn tally(&self) -> (u64, u64) {
         (self.healed, self.killed)
-    }
-
-    /// Hands every connection that the kernel tracks to `each`; whether it tells.
-    pub(super) fn tracked(&mut self, each: impl FnMut(Entry)) -> bool {
-        self.conntrack.entries(each).is_ok()
     }
 
     /// What each element has matched, read now.

@@ -153,26 +153,6 @@ impl Daemon {
         })
     }
 
-    /// Our count of the connections that the kernel tracks, beside the kernel's (`nf_conntrack_acct`): IP bytes of
-    /// those that both know. Offloaded flows that pass us by show here. Null where the kernel does not count.
-    fn accounting_report(&mut self) -> Value {
-        let Some(enforcer) = &mut self.enforcer else { return Value::Null };
-        let flows = self.house.engine().flows();
-        let (mut compared, mut kernel_bytes, mut counted_bytes) = (0_u64, 0_u64, 0_u64);
-        let told = enforcer.tracked(|entry| {
-            let (Some(forth), Some(back)) = (entry.forth, entry.back) else { return };
-            if let Some(flow) = flows.get(&entry.orig) {
-                compared += 1;
-                kernel_bytes += forth.bytes + back.bytes;
-                counted_bytes += flow.orig.ip_bytes + flow.resp.ip_bytes;
-            }
-        });
-        if !told || compared == 0 {
-            return Value::Null;
-        }
-        json!({ "connections": compared, "kernel_bytes": kernel_bytes, "counted_bytes": counted_bytes })
-    }
-
     fn exporter_report(&mut self) -> Value {
         match (&self.exporter, self.house.meter()) {
             (Ok(Some(exporter)), Some(meter)) => exporter.report(meter),

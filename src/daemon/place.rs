@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Daemon;
 use super::ears::Spot;
-use crate::config::Blackhole;
+use crate::config::{Blackhole, Offload};
 use crate::engine::house::Sight;
 use crate::lan::Vantage;
 use crate::net::Prefix;
@@ -58,7 +58,8 @@ impl Daemon {
         }
         let ports: Vec<_> =
             links.iter().filter(|link| link.master.is_some_and(in_lan)).map(|link| &link.name).collect();
-        let hardware = flowtables.iter().any(|table| table.kind == OffloadKind::Hardware);
+        let hardware = self.house.config().capture.offload == Offload::Hardware
+            || flowtables.iter().any(|table| table.kind == OffloadKind::Hardware);
         let mut shaping = Shaping::Absent;
         if let Some(enforcer) = &mut self.enforcer {
             // An offloaded flow passes a bridge's shaper only where it enters by the bridge itself.
@@ -70,7 +71,9 @@ impl Daemon {
             enforcer.set_lan(devices, own, shaping);
         }
         let place = Place { interfaces, dns_port: self.second_resolver(), shaping };
+        self.lan_indexes = lan.iter().map(|link| link.index).collect();
         self.house.set_sight(if hardware { Sight::Blind } else { Sight::Full });
+        self.set_counters();
         self.house.set_place(place, vantage, Guard::new(&hosts, &networks));
         self.house.trust(&trusted.collect::<Vec<_>>());
     }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::account::Books;
+use crate::account::{Books, Source};
 use crate::config::{self, Config};
 use crate::detect::{Kind, Stage};
 use crate::dissect::Frame;
@@ -24,6 +24,7 @@ use crate::window::{WINDOW_LEN, window_start};
 
 mod alerts;
 mod attackers;
+mod counted;
 mod names;
 mod packets;
 mod people;
@@ -111,6 +112,7 @@ pub struct House {
     attackers: attackers::Attackers,
     calendar: Calendar,
     books: Books,
+    counts: counted::Counts,
     /// The minute that the books are of, in seconds since the epoch.
     minute_s: Option<i64>,
     minutes: Minutes,
@@ -147,6 +149,7 @@ impl House {
             attackers: attackers::Attackers::default(),
             calendar,
             books,
+            counts: counted::Counts::default(),
             minute_s: None,
             minutes: Minutes::default(),
             untaken: VecDeque::new(),
@@ -238,6 +241,7 @@ impl House {
     pub fn frame(&mut self, frame: &Frame<'_>) {
         let handled = self.engine.handle_frame(frame);
         let (placement, wire_len) = (handled.placement, handled.packet.wire_len);
+        let weight = self.books.source().weigh(&handled.packet);
         self.books.observe(&handled.packet, placement, handled.flow.as_ref());
         self.packets.push(frame);
         if let (Some(meter), Some(seen)) = (&mut self.meter, &handled.flow)
@@ -247,10 +251,15 @@ impl House {
         }
         // Empty, and no allocation, for nearly every frame.
         let names: Vec<NameEvent> = handled.names.to_vec();
+        if weight < wire_len
+            && let Placement::Client(side) = &placement
+        {
+            self.counts.heard(side, wire_len - weight);
+        }
         if !self.config.quota.plans.is_empty()
             && let Placement::Client(side) = placement
         {
-            let bytes = Bytes(wire_len.into());
+            let bytes = Bytes(weight.into());
             if let Some(client) = self.client_id(side.client) {
                 self.ledger.meter(client, &side.server, bytes);
             }
@@ -492,6 +501,9 @@ impl House {
         }
         if self.sight == Sight::Blind {
             found.push("hardware flow offload hides the traffic: watch time is not measurable");
+            if self.bytes_from() == Source::Capture {
+                found.push("nor are bytes, for the kernel does not count them: see doctor, accounting");
+            }
         }
         if self.place.shaping == Shaping::Usable {
             return found;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Engine, Lan, Model};
 use crate::dissect::{Frame, dissect};
-use crate::lan::{ClientIdx, Placement, Vantage};
+use crate::lan::{ClientIdx, Identify, Placement, Vantage};
 use crate::names::Event;
 use crate::net::Addr;
 use crate::watch::{Sensitivity, Session};
@@ -30,6 +30,11 @@ impl Engine {
     /// Changes how the LAN end is recognised, e.g. when the bridge got another MAC address. Clients stay.
     pub fn set_vantage(&mut self, vantage: Vantage) {
         self.lan.set_vantage(vantage);
+    }
+
+    /// How clients are told apart.
+    pub fn identify(&self) -> Identify {
+        self.settings.identify
     }
 
     /// Changes whose DNS answers count as given by a configured resolver.

@@ -136,11 +136,16 @@ impl FlowTable {
 
     /// The flow between these ends, whoever of them began it.
     pub fn get(&self, tuple: &FiveTuple) -> Option<&Flow> {
+        self.flows.get(self.slot_of(tuple)?.0 as usize)
+    }
+
+    /// The place of the flow between these ends.
+    pub fn slot_of(&self, tuple: &FiveTuple) -> Option<Slot> {
         let ends = Ends { src: tuple.orig, dst: tuple.resp, proto: tuple.proto };
         let hash = self.hash(&ends);
         let index = hash as usize & (self.sets.len() - 1);
         let (_, way, _) = self.find(index, (hash >> 32) as u32 | 1, &ends)?;
-        self.flows.get(index * WAYS + way)
+        Some(Slot((index * WAYS + way) as u32))
     }
 
     /// Rank in the set's order, place, and the sending side.

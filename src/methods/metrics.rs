@@ -80,7 +80,7 @@ fn clients(host: &dyn Host, page: &mut Metrics) {
         .iter()
         .map(|(index, known)| {
             let name = house.name_of(known.id).unwrap_or_default();
-            (known.id.to_string(), name, house.engine().totals(index), house.ledger().usage(known.id))
+            (known.id.to_string(), name, index, house.ledger().usage(known.id))
         })
         .collect();
     if rows.is_empty() {
@@ -95,13 +95,13 @@ fn clients(host: &dyn Host, page: &mut Metrics) {
         }
     };
     each("client_up_bytes_total", Kind::Counter, "Bytes a client sent to the outside.", &|index| {
-        Some(rows[index].2.up_bytes)
+        Some(house.moved(rows[index].2).up)
     });
     each("client_down_bytes_total", Kind::Counter, "Bytes a client received from the outside.", &|index| {
-        Some(rows[index].2.down_bytes)
+        Some(house.moved(rows[index].2).down)
     });
     each("client_watched_seconds_total", Kind::Counter, "Seconds of video a client watched.", &|index| {
-        Some(rows[index].2.watched.as_secs())
+        Some(house.engine().totals(rows[index].2).watched.as_secs())
     });
     each("client_used_seconds", Kind::Gauge, "Seconds of video counted on this quota day.", &|index| {
         Some(rows[index].3.used_s.into())

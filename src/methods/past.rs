@@ -104,7 +104,8 @@ pub(super) fn traffic(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fai
         }
     }
     let since_s = if per == Per::Minute { host.house().minutes().since_s() } else { None };
-    Ok(json!({ "traffic": rows, "minutes_since_s": since_s }))
+    let source = host.house().bytes_from().as_str();
+    Ok(json!({ "traffic": rows, "minutes_since_s": since_s, "bytes_from": source }))
 }
 
 /// The rows themselves: hours, and days of which the hours are gone, by device, service and protocol.

@@ -39,12 +39,13 @@ pub(super) fn status(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fail
         "enforcement": condition.enforcement,
         "findings": findings,
         "measurable": house.sight() == Sight::Full,
+        "bytes_from": house.bytes_from().as_str(),
         "clients": all(house),
     }))
 }
 
 pub(super) fn clients(host: &mut dyn Host, _: &Call<'_>) -> Result<Value, Failure> {
-    Ok(json!({ "clients": all(host.house()) }))
+    Ok(json!({ "clients": all(host.house()), "bytes_from": host.house().bytes_from().as_str() }))
 }
 
 /// Every client as JSON.
@@ -77,13 +78,13 @@ pub(super) fn shown(house: &House, usage: &Usage) -> Value {
     let mut shown = json!(usage);
     let client = usage.client;
     let index = house.engine().lan().clients().find(&client);
-    let totals = index.map(|index| house.engine().totals(index)).unwrap_or_default();
+    let moved = index.map(|index| house.moved(index)).unwrap_or_default();
     let left_s = usage.quota_s.map(|quota_s| quota_s.saturating_sub(usage.budget_used_s));
     shown["name"] = json!(house.name_of(client));
     shown["addresses"] = json!(house.addresses_of(client));
     shown["left_s"] = json!(left_s);
-    shown["up_bytes"] = json!(totals.up_bytes);
-    shown["down_bytes"] = json!(totals.down_bytes);
+    shown["up_bytes"] = json!(moved.up);
+    shown["down_bytes"] = json!(moved.down);
     shown["watching"] = json!(index.and_then(|index| watching(house, index)));
     if house.sight() == Sight::Blind {
         // Nobody knows; zero would be a lie.

@@ -9,12 +9,17 @@
 //! says [`ConntrackError::Unsupported`], and blocked streams end by themselves.
 
 use std::fmt;
+use std::os::fd::{AsRawFd, RawFd};
 
-use super::netlink::{Message, Netlink, NetlinkError, Request, attribute};
+use super::netlink::{Message, Netlink, NetlinkError, Request, attribute, messages};
+use crate::account::{Carried, Connection};
 use crate::net::{Addr, Endpoint, FiveTuple};
 
 /// Entries deleted in one call; more wait for the next.
 pub const MAX_KILLS: usize = 4_096;
+
+/// Datagrams with ends of connections taken in one call; more wait.
+const MAX_DEPARTURES: usize = 1_024;
 
 // linux/netfilter/nfnetlink_conntrack.h; libc has only some of it.
 const CT_GET: u16 = 1;
@@ -90,15 +95,6 @@ pub enum Servers<'a> {
     These(&'a [Addr]),
 }
 
-/// Packets and bytes in one direction of a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Carried {
-    /// Packets.
-    pub packets: u64,
-    /// Bytes, IP header included.
-    pub bytes: u64,
-}
-
 /// One connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -114,6 +110,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// With its counters, if the kernel has them.
+    pub fn counted(&self) -> Option<Connection> {
+        let (orig, reply) = (self.orig, self.reply);
+        Some(Connection { id: self.id, orig, reply, forth: self.forth?, back: self.back? })
+    }
+
     /// Whether this is a connection between a client and one of the servers, whoever began it. Seen from the
     /// LAN: a client's own address is never the translated one.
     fn is_between(&self, client: &Addr, servers: Servers<'_>) -> bool {
@@ -125,6 +127,50 @@ impl Entry {
             && (is_server(&self.orig.resp.addr) || is_server(&self.reply.orig.addr));
         let answered = self.reply.orig.addr == *client && is_server(&self.orig.orig.addr);
         began || answered
+    }
+}
+
+/// Whether all ends of connections were told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Yes.
+    All,
+    /// The kernel had more than we took in time.
+    NotAll,
+}
+
+/// A subscription to the ends of connections: what each has carried when it goes.
+#[derive(Debug)]
+pub struct Departures {
+    netlink: Netlink,
+}
+
+impl AsRawFd for Departures {
+    fn as_raw_fd(&self) -> RawFd {
+        self.netlink.as_raw_fd()
+    }
+}
+
+impl Departures {
+    /// Subscribes.
+    ///
+    /// # Errors
+    /// If there is no nfnetlink or we may not listen (CAP_NET_ADMIN).
+    pub fn open() -> Result<Self, ConntrackError> {
+        Ok(Self { netlink: Netlink::listen(mnl::Bus::Netfilter, &[libc::NFNLGRP_CONNTRACK_DESTROY as u32])? })
+    }
+
+    /// Hands those that ended since the last call to `each`, without waiting, at most [`MAX_DEPARTURES`] of them.
+    pub fn poll(&mut self, mut each: impl FnMut(Entry)) -> Told {
+        for _ in 0..MAX_DEPARTURES {
+            match self.netlink.receive() {
+                Ok(None) => break,
+                Ok(Some(datagram)) => messages(datagram).filter_map(|m| departed(&m)).for_each(&mut each),
+                // Overrun (ENOBUFS): the next read goes on behind the gap.
+                Err(_) => return Told::NotAll,
+            }
+        }
+        Told::All
     }
 }
 
@@ -251,6 +297,11 @@ fn tuple(request: Request, flow: &FiveTuple) -> Request {
     )
 }
 
+/// The connection whose end a message tells.
+fn departed(message: &Message<'_>) -> Option<Entry> {
+    (message.kind == (libc::NFNL_SUBSYS_CTNETLINK as u16) << 8 | CT_DELETE).then(|| parse(message)).flatten()
+}
+
 /// One connection from a message of a dump; `None` if it is not one we understand (no IP, no ports: ICMP).
 fn parse(message: &Message<'_>) -> Option<Entry> {
     let body = message.body.get(4..)?;
@@ -358,6 +409,23 @@ mod tests {
         let server = [addr("192.0.2.1")];
         assert_eq!(conntrack.kill(&[addr("192.0.2.2")], Servers::These(&server)).unwrap(), 1);
         assert_eq!(servers_left(&mut conntrack), ["192.0.2.3", "2001:db8::2", "2001:db8::3"]);
+    }
+
+    #[test]
+    fn an_end_is_told_with_the_last_counters() {
+        let Some((mut conntrack, sockets)) = tracked_flows() else { return };
+        // Only connections that begin after this have counters, and only then is it told that they end.
+        run("sysctl -qw net.netfilter.nf_conntrack_acct=1");
+        let mut departures = Departures::open().unwrap();
+        conntrack.kill(&[addr("192.0.2.1")], Servers::All).unwrap();
+        assert_eq!(departures.poll(drop), Told::All);
+        assert_eq!(sockets[0].send_to(&[0; 100], "192.0.2.2:443").unwrap(), 100);
+        assert_eq!(sockets[0].send_to(&[0; 72], "192.0.2.2:443").unwrap(), 72);
+        conntrack.kill(&[addr("192.0.2.1")], Servers::All).unwrap();
+        let mut told = Vec::new();
+        assert_eq!(departures.poll(|entry| told.extend(entry.counted())), Told::All);
+        let forth = told.iter().map(|connection| (connection.orig.resp.port, connection.forth));
+        assert_eq!(forth.collect::<Vec<_>>(), [(443, Carried { packets: 2, bytes: 228 })]);
     }
 
     #[test]

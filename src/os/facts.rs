@@ -92,6 +92,12 @@ pub fn listens_to_datagrams(port: u16) -> bool {
     tables.filter_map(|path| read_text(Path::new(path)).ok()).any(|text| text.lines().any(is_it))
 }
 
+/// Whether the kernel counts what its connections carry (`nf_conntrack_acct`); `None` if it tracks none.
+pub fn kernel_counts() -> Option<bool> {
+    let text = read_text(Path::new("/proc/sys/net/netfilter/nf_conntrack_acct")).ok()?;
+    Some(text.trim() == "1")
+}
+
 /// Whether this is a router that may boot in the past.
 pub fn is_openwrt() -> bool {
     Path::new("/etc/openwrt_release").exists()

@@ -27,7 +27,8 @@ SCHEMA = {
         "web_brute_force slowloris slow_post arp_spoof rogue_dhcp rogue_ra dns_tunnel icmp_tunnel ddos_out beaconing "
         "lateral_movement exfiltration".split(), "1"),
     "dns": {"blackhole": "off"},
-    "capture": {"snaplen": "128", "ring": "2M", "packets": "2M", "dir": "/tmp/streamguard"},
+    "capture": {"snaplen": "128", "ring": "2M", "packets": "2M", "dir": "/tmp/streamguard",
+                "offload": "auto"},
     "notify": {"webhook": "", "hooks": "/etc/streamguard/hooks.d"},
     "web": {"enabled": "0", "listen": "127.0.0.1:8990", "token_hash": "", "child_page": "0", "child_listen": ""},
     "uplink": {"enabled": "0", "url": "", "token": "", "spool": "1M"},

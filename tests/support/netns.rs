@@ -20,6 +20,14 @@ pub const PLAYER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/household_k
 /// 3 Mbit/s in segments of four seconds.
 pub const SEGMENT: &str = "1500000";
 
+/// Sixty closed ports of one server, one after another.
+pub const SCAN: &str = "import socket
+for port in range(1, 61):
+    tried = socket.socket()
+    tried.settimeout(0.2)
+    tried.connect_ex(('203.0.113.12', port))
+    tried.close()";
+
 pub const CONFIG: &str = "
 config streamguard 'main'
 	option quota '1'
