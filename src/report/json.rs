@@ -41,11 +41,7 @@ impl JsonObject {
         name: &str,
         items: impl Iterator<Item = T>,
     ) -> io::Result<()> {
-        self.open_list(out, name)?;
-        for (index, item) in items.enumerate() {
-            Self::item(out, index == 0, &item)?;
-        }
-        Self::close_list(out)
+        self.items(out, name, items, |out, is_first, item| Self::item(out, is_first, &item))
     }
 
     /// Writes a member that is a list of rows.
@@ -58,10 +54,21 @@ impl JsonObject {
         name: &str,
         rows: impl Iterator<Item = R>,
     ) -> io::Result<()> {
-        self.open_list(out, name)?;
         let mut lines = Rows::default();
-        for (index, row) in rows.enumerate() {
-            lines.json(out, index == 0, &row)?;
+        self.items(out, name, rows, |out, is_first, row| lines.json(out, is_first, &row))
+    }
+
+    fn items<W: Write, T>(
+        &mut self,
+        out: &mut W,
+        name: &str,
+        items: impl Iterator<Item = T>,
+        mut write: impl FnMut(&mut W, bool, T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.open_list(out, name)?;
+        let mut is_first = true;
+        for item in items {
+            write(out, std::mem::replace(&mut is_first, false), item)?;
         }
         Self::close_list(out)
     }

@@ -11,6 +11,7 @@ pub mod flows;
 pub mod ipfix;
 pub mod json;
 pub mod legacy;
+mod line;
 pub mod metrics;
 pub mod pcapng;
 pub mod row;
@@ -25,5 +26,13 @@ pub const SCHEMA: u32 = 1;
 
 /// Seconds with microseconds, as JSON numbers are shown.
 pub(crate) fn rounded(seconds: f64) -> f64 {
-    (seconds * 1e6).round() / 1e6
+    let micros = seconds * 1e6;
+    let whole = micros as i64;
+    // Beyond, a double has no fraction. Not `round`, which is a call on processors that we must reckon with.
+    if whole.unsigned_abs() >= 1 << 52 {
+        return micros / 1e6;
+    }
+    let fraction = micros - whole as f64;
+    let nearest = whole + i64::from(fraction >= 0.5) - i64::from(fraction <= -0.5);
+    (nearest as f64).copysign(micros) / 1e6
 }

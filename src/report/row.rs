@@ -10,6 +10,7 @@ use std::net::Ipv6Addr;
 
 use super::csv::Cell;
 use super::flows::protocol;
+use super::line::{Line, Stamp};
 use crate::net::{Addr, Endpoint, MacAddr};
 
 /// What one column holds.
@@ -62,7 +63,7 @@ impl<'a> Value<'a> {
             Self::Decimal(number) => match billionths(number) {
                 Some(whole) => line.decimal(number < 0.0, whole),
                 None if number.is_finite() => line.shown(&number),
-                None => line.piece(b"null"),
+                None => line.null(),
             },
             Self::Protocol(number) => match protocol(number) {
                 Some(name) => line.piece(name.as_bytes()),
@@ -103,127 +104,16 @@ fn billionths(number: f64) -> Option<u64> {
     (whole < 1_000_000_000_000_000 && whole as f64 / 1e9 == size).then_some(whole)
 }
 
-/// Bytes that a line has room for at first.
-const LINE_BYTES: usize = 1024;
-
-/// The digits of each octet, and how many they are.
-const OCTETS: [[u8; 4]; 256] = {
-    let mut octets = [[0; 4]; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        let (a, b, c) =
-            (b'0' + (octet / 100) as u8, b'0' + (octet / 10 % 10) as u8, b'0' + (octet % 10) as u8);
-        octets[octet] = match octet {
-            0..10 => [c, 0, 0, 1],
-            10..100 => [b, c, 0, 2],
-            _ => [a, b, c, 3],
-        };
-        octet += 1;
-    }
-    octets
-};
-
-/// A line in the making. Not a `Vec`: appending a few bytes to one costs more than the bytes.
-#[derive(Debug, Default)]
-struct Line {
-    bytes: Vec<u8>,
-    len: usize,
-}
-
-impl Line {
-    fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    fn text(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    /// The next `len` bytes.
-    #[inline(always)]
-    fn room(&mut self, len: usize) -> &mut [u8] {
-        let end = self.len + len;
-        if end > self.bytes.len() {
-            self.grow(end);
+/// Bytes of the longest name.
+const fn longest(names: &[&str]) -> usize {
+    let (mut longest, mut index) = (0, 0);
+    while index < names.len() {
+        if names[index].len() > longest {
+            longest = names[index].len();
         }
-        let start = std::mem::replace(&mut self.len, end);
-        &mut self.bytes[start..end]
+        index += 1;
     }
-
-    #[cold]
-    fn grow(&mut self, least: usize) {
-        self.bytes.resize(least.next_power_of_two().max(LINE_BYTES), 0);
-    }
-
-    #[inline(always)]
-    fn push(&mut self, byte: u8) {
-        self.room(1)[0] = byte;
-    }
-
-    fn piece(&mut self, bytes: &[u8]) {
-        self.room(bytes.len()).copy_from_slice(bytes);
-    }
-
-    fn number(&mut self, number: u64) {
-        if number < 10 {
-            return self.push(b'0' + number as u8);
-        }
-        self.piece(itoa::Buffer::new().format(number).as_bytes());
-    }
-
-    fn v4(&mut self, octets: [u8; 4]) {
-        for (index, octet) in octets.into_iter().enumerate() {
-            if index > 0 {
-                self.push(b'.');
-            }
-            let [digits @ .., len] = OCTETS[usize::from(octet)];
-            self.room(3).copy_from_slice(&digits);
-            self.len -= 3 - usize::from(len);
-        }
-    }
-
-    fn mac(&mut self, mac: MacAddr) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        for (index, octet) in mac.0.into_iter().enumerate() {
-            if index > 0 {
-                self.push(b':');
-            }
-            self.push(DIGITS[usize::from(octet >> 4)]);
-            self.push(DIGITS[usize::from(octet & 15)]);
-        }
-    }
-
-    /// Billionths with as many decimals as they have, one at least.
-    fn decimal(&mut self, is_negative: bool, billionths: u64) {
-        const BILLION: u64 = 1_000_000_000;
-        if is_negative {
-            self.push(b'-');
-        }
-        self.number(billionths / BILLION);
-        // A one in front keeps the zeros, and is where the point goes.
-        let mut digits = [0; 10];
-        digits.copy_from_slice(itoa::Buffer::new().format(BILLION + billionths % BILLION).as_bytes());
-        digits[0] = b'.';
-        let len = digits.iter().rposition(|digit| *digit != b'0').unwrap_or_default() + 1;
-        self.piece(&digits[..len.max(2)]);
-    }
-
-    /// What is rare goes the long way.
-    fn shown(&mut self, value: &dyn Display) {
-        // A line takes everything.
-        let _ = write!(self, "{value}");
-    }
-}
-
-impl Write for Line {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.piece(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    longest
 }
 
 /// Something that is a row of a table.
@@ -240,7 +130,7 @@ pub trait Row {
 pub struct Rows {
     line: Line,
     /// What stands before each value in JSON: `,"name":`.
-    keys: Vec<String>,
+    keys: Vec<Stamp>,
 }
 
 impl Rows {
@@ -249,19 +139,32 @@ impl Rows {
     /// # Errors
     /// Those of the writer.
     pub fn json<R: Row>(&mut self, out: &mut impl Write, is_first: bool, row: &R) -> io::Result<()> {
+        const { assert!(longest(R::COLUMNS) + r#",{"":"#.len() <= Stamp::MAX) }
         if self.keys.len() != R::COLUMNS.len() {
-            self.keys = R::COLUMNS.iter().map(|name| format!(",\"{name}\":")).collect();
-            if let Some(first) = self.keys.first_mut() {
-                first.insert(1, '{');
-            }
+            self.learn(R::COLUMNS);
         }
+        self.make_json(row.values().as_ref())?;
+        out.write_all(&self.line.text()[usize::from(is_first)..])
+    }
+
+    #[cold]
+    fn learn(&mut self, columns: &[&str]) {
+        let key = |(index, name): (usize, &&str)| match index {
+            0 => Stamp::new(&format!(",{{\"{name}\":")),
+            _ => Stamp::new(&format!(",\"{name}\":")),
+        };
+        self.keys = columns.iter().enumerate().map(key).collect();
+    }
+
+    fn make_json(&mut self, values: &[Value<'_>]) -> io::Result<()> {
         let line = &mut self.line;
         line.clear();
-        for (key, value) in self.keys.iter().zip(row.values().as_ref()) {
-            line.piece(key.as_bytes());
-            match value {
-                Value::Absent => line.piece(b"null"),
-                Value::Number(_) | Value::Decimal(_) => value.put(line),
+        for (key, value) in self.keys.iter().zip(values) {
+            line.stamp(key);
+            match *value {
+                Value::Absent => line.null(),
+                Value::Number(number) => line.number(number),
+                Value::Decimal(_) => value.put(line),
                 Value::Name(name) => serde_json::to_writer(&mut *line, name)?,
                 Value::Word(_)
                 | Value::Protocol(_)
@@ -276,7 +179,7 @@ impl Rows {
             }
         }
         line.push(b'}');
-        out.write_all(&line.text()[usize::from(is_first)..])
+        Ok(())
     }
 
     /// Writes a row as a line of CSV.
