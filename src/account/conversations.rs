@@ -18,11 +18,12 @@ use crate::net::{Addr, Endpoint, MacAddr};
 use crate::time::Moment;
 
 use super::hierarchy::{Depth, Link, Shape};
-use super::pairs::{Hosts, Pairs};
-use super::table::{Key, Row, Sender, Table, fold};
+use super::pairs::Pairs;
+use super::row::{Entry, Exchange, Sender};
+use super::table::{Key, Table, fold};
 use super::{Count, Rest, Seed};
 
-/// Rows of IPv4; 33 MB if a flood fills them. IPv6 has as many.
+/// Rows of IPv4; 25 MB if a flood fills them. IPv6 has as many.
 pub const MAX_CONVERSATIONS: usize = 1 << 19;
 /// Rows for the pairs of a full table.
 const PAIR_RESERVE: usize = 1 << 16;
@@ -113,24 +114,27 @@ const fn spread(seed: Seed) -> u64 {
     seed.0 ^ 0x9e37_79b9_7f4a_7c15
 }
 
+/// A port without alignment, so that a key fills its place in a row.
+type Port = [u8; 2];
+
 /// Address and ports, IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key4 {
-    pub(super) a: [u8; 4],
-    pub(super) b: [u8; 4],
-    pub(super) a_port: u16,
-    pub(super) b_port: u16,
-    pub(super) transport: Transport,
+    a: [u8; 4],
+    b: [u8; 4],
+    a_port: Port,
+    b_port: Port,
+    transport: Transport,
 }
 
 /// Address and ports, IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key6 {
-    pub(super) a: [u8; 16],
-    pub(super) b: [u8; 16],
-    pub(super) a_port: u16,
-    pub(super) b_port: u16,
-    pub(super) transport: Transport,
+    a: [u8; 16],
+    b: [u8; 16],
+    a_port: Port,
+    b_port: Port,
+    transport: Transport,
 }
 
 /// Who sent a packet of key `other` in the conversation `own`; `turned` is `other` seen from its receiver.
@@ -155,7 +159,9 @@ impl Key for Key4 {
     #[inline]
     fn hash(&self, seed: Seed) -> u64 {
         let seed = spread(seed) ^ u64::from(self.transport as u8) << 56;
-        let word = |addr: [u8; 4], port: u16| u64::from(u32::from_le_bytes(addr)) << 16 | u64::from(port);
+        let word = |addr: [u8; 4], port: Port| {
+            u64::from(u32::from_le_bytes(addr)) << 16 | u64::from(u16::from_le_bytes(port))
+        };
         fold(word(self.a, self.a_port) ^ seed, word(self.b, self.b_port) ^ seed)
     }
 }
@@ -170,9 +176,9 @@ impl Key for Key6 {
     #[inline]
     fn hash(&self, seed: Seed) -> u64 {
         let seed = spread(seed) ^ u64::from(self.transport as u8) << 56;
-        let word = |addr: &[u8; 16], port: u16| {
+        let word = |addr: &[u8; 16], port: Port| {
             let (high, low) = (u128::from_le_bytes(*addr) >> 64, u128::from_le_bytes(*addr));
-            fold(high as u64 ^ seed, low as u64 ^ seed.rotate_left(32)) ^ u64::from(port)
+            fold(high as u64 ^ seed, low as u64 ^ seed.rotate_left(32)) ^ u64::from(u16::from_le_bytes(port))
         };
         fold(word(&self.a, self.a_port) ^ seed, word(&self.b, self.b_port) ^ seed)
     }
@@ -188,11 +194,12 @@ pub(super) trait IpKey: Key {
 impl IpKey for Key4 {
     #[inline]
     fn new((src, a_port): (Addr, u16), (dst, b_port): (Addr, u16), transport: Transport) -> Self {
+        let (a_port, b_port) = (a_port.to_le_bytes(), b_port.to_le_bytes());
         Self { a: low4(&src), b: low4(&dst), a_port, b_port, transport }
     }
 
     fn ends(&self) -> (Endpoint, Endpoint) {
-        let end = |addr, port| Endpoint { addr: Addr::from_v4(addr), port };
+        let end = |addr, port| Endpoint { addr: Addr::from_v4(addr), port: u16::from_le_bytes(port) };
         (end(self.a, self.a_port), end(self.b, self.b_port))
     }
 
@@ -204,11 +211,12 @@ impl IpKey for Key4 {
 impl IpKey for Key6 {
     #[inline]
     fn new((src, a_port): (Addr, u16), (dst, b_port): (Addr, u16), transport: Transport) -> Self {
+        let (a_port, b_port) = (a_port.to_le_bytes(), b_port.to_le_bytes());
         Self { a: *src.octets(), b: *dst.octets(), a_port, b_port, transport }
     }
 
     fn ends(&self) -> (Endpoint, Endpoint) {
-        let end = |addr, port| Endpoint { addr: Addr::from_v6(addr), port };
+        let end = |addr, port| Endpoint { addr: Addr::from_v6(addr), port: u16::from_le_bytes(port) };
         (end(self.a, self.a_port), end(self.b, self.b_port))
     }
 
@@ -267,41 +275,41 @@ impl<K: IpKey> Family<K> {
     #[inline]
     fn count(&mut self, talk: &Talk<'_>) {
         let key = K::new(talk.src, talk.dst, talk.transport);
-        let Some((row, sender)) = self.table.entry(&key, talk.at) else {
+        let Some(mut entry) = self.table.entry(&key, talk.at) else {
             return self.count_further(talk);
         };
         let Some(tcp) = talk.tcp else {
-            if is_snmp(talk) && row.state != GOES_ON {
+            if is_snmp(talk) && entry.row.state != GOES_ON {
                 return self.count_snmp(&key, talk);
             }
-            return row.add(sender, talk.at, talk.wire_len);
+            return entry.add(talk.at, talk.wire_len);
         };
         // (RFC 9293 §3.4) The same ports again, for another connection.
         let opens = tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
-        let side = sender as usize;
-        if opens && row.state & SEQ_KNOWN[side] != 0 && row.numbers[side] != tcp.seq {
+        let side = entry.sender as usize;
+        if opens && entry.row.state & SEQ_KNOWN[side] != 0 && entry.row.numbers[side] != tcp.seq {
             match self.table.supersede(&key, talk.at) {
-                Some((row, sender)) => open(row, sender, talk, tcp),
+                Some(entry) => open(entry, talk, tcp),
                 None => self.count_further(talk),
             }
             return;
         }
-        open(row, sender, talk, tcp);
+        open(entry, talk, tcp);
     }
 
     /// The first message of SNMP stands alone and the others follow in a conversation of their own, because
     /// Wireshark's dissector opens a second one when it has read the first message.
     #[cold]
     fn count_snmp(&mut self, key: &K, talk: &Talk<'_>) {
-        let Some((row, sender)) = self.table.entry(key, talk.at) else { return };
-        if row.state == 0 {
-            row.state = STANDS_ALONE;
-            return row.add(sender, talk.at, talk.wire_len);
+        let Some(mut entry) = self.table.entry(key, talk.at) else { return };
+        if entry.row.state == 0 {
+            entry.row.state = STANDS_ALONE;
+            return entry.add(talk.at, talk.wire_len);
         }
         match self.table.supersede(key, talk.at) {
-            Some((row, sender)) => {
-                row.state = GOES_ON;
-                row.add(sender, talk.at, talk.wire_len);
+            Some(mut entry) => {
+                entry.row.state = GOES_ON;
+                entry.add(talk.at, talk.wire_len);
             }
             None => self.count_further(talk),
         }
@@ -321,7 +329,7 @@ impl<K: IpKey> Family<K> {
         }
         let key = K::new((talk.src.0, 0), (talk.dst.0, 0), Transport::Further);
         match self.table.entry(&key, talk.at) {
-            Some((row, sender)) => row.add(sender, talk.at, talk.wire_len),
+            Some(mut entry) => entry.add(talk.at, talk.wire_len),
             None => self.table.miss(talk.wire_len),
         }
     }
@@ -329,8 +337,9 @@ impl<K: IpKey> Family<K> {
 
 /// Counts a segment and learns the initial sequence numbers that later SYNs are compared with.
 #[inline]
-fn open<K: Key>(row: &mut Row<K>, sender: Sender, talk: &Talk<'_>, tcp: &Tcp) {
-    let (side, other) = (sender as usize, 1 - sender as usize);
+fn open<K: Key>(mut entry: Entry<'_, K>, talk: &Talk<'_>, tcp: &Tcp) {
+    let (side, other) = (entry.sender as usize, entry.sender.other() as usize);
+    let row = &mut *entry.row;
     let known = SEQ_KNOWN[side] | SEQ_KNOWN[other];
     if row.state & known != known || tcp.flags & tcp_flags::SYN != 0 {
         let acks = tcp.flags & tcp_flags::ACK != 0;
@@ -346,7 +355,7 @@ fn open<K: Key>(row: &mut Row<K>, sender: Sender, talk: &Talk<'_>, tcp: &Tcp) {
             row.state |= SEQ_KNOWN[other];
         }
     }
-    row.add(sender, talk.at, talk.wire_len);
+    entry.add(talk.at, talk.wire_len);
 }
 
 /// All conversations.
@@ -418,7 +427,7 @@ impl Conversations {
 
     fn count_eth(&mut self, pair: MacPair, at: Moment, wire_len: u32) {
         match self.eth.entry(&pair, at) {
-            Some((row, sender)) => row.add(sender, at, wire_len),
+            Some(mut entry) => entry.add(at, wire_len),
             None => self.eth.miss(wire_len),
         }
     }
@@ -470,7 +479,7 @@ impl Conversations {
 
     /// Ethernet conversations, in order of appearance.
     pub fn eth(&self) -> impl Iterator<Item = Conversation> {
-        self.eth.rows().iter().map(|row| conversation(row, Ends::Eth(row.key.a, row.key.b)))
+        self.eth.exchanges().map(|pair| conversation(&pair, Ends::Eth(pair.key.a, pair.key.b)))
     }
 
     /// TCP or UDP conversations, IPv4 before IPv6, in order of appearance.
@@ -479,13 +488,8 @@ impl Conversations {
     }
 
     /// Pairs of IP addresses.
-    pub fn ip(&self, version: IpVersion) -> Pairs {
-        Pairs::of(self, version)
-    }
-
-    /// Addresses.
-    pub fn hosts(&self) -> Hosts {
-        Hosts::of(self)
+    pub fn pairs(&self) -> Pairs {
+        Pairs::of(self)
     }
 
     /// What is not among [`Conversations::eth`].
@@ -511,8 +515,12 @@ impl Conversations {
 }
 
 impl<K: IpKey> Family<K> {
-    pub(super) fn rows(&self) -> &[Row<K>] {
-        self.table.rows()
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn exchanges(&self) -> impl Iterator<Item = Exchange<K>> {
+        self.table.exchanges()
     }
 
     fn ports(&self, wanted: Transport) -> impl Iterator<Item = Conversation> {
@@ -520,14 +528,16 @@ impl<K: IpKey> Family<K> {
             Transport::Udp => Transport::UdpOnly,
             _ => Transport::TcpOnly,
         };
-        self.rows().iter().filter(move |row| [wanted, alone].contains(&row.key.transport())).map(move |row| {
-            let (a, b) = row.key.ends();
-            conversation(row, Ends::Ports(wanted, a, b))
+        let wants = move |carried| carried == wanted || carried == alone;
+        self.exchanges().filter(move |exchange| wants(exchange.key.transport())).map(move |exchange| {
+            let (a, b) = exchange.key.ends();
+            conversation(&exchange, Ends::Ports(wanted, a, b))
         })
     }
 }
 
-/// A row as reports see it.
-pub(super) fn conversation<K: Key>(row: &Row<K>, ends: Ends) -> Conversation {
-    Conversation { ends, ab: row.sent(Sender::A), ba: row.sent(Sender::B), first: row.first, last: row.last }
+/// An exchange as reports see it.
+pub(super) fn conversation<K>(exchange: &Exchange<K>, ends: Ends) -> Conversation {
+    let Exchange { sent: [ab, ba], first, last, .. } = *exchange;
+    Conversation { ends, ab, ba, first, last }
 }

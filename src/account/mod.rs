@@ -13,6 +13,7 @@ mod conversations;
 mod hierarchy;
 mod intervals;
 mod pairs;
+mod row;
 mod services;
 mod table;
 mod tracked;
@@ -140,6 +141,11 @@ impl Account {
     /// Frames by time, if they were kept.
     pub fn intervals(&self) -> Option<&Intervals> {
         self.intervals.as_ref()
+    }
+
+    /// Takes the conversations out, if they were kept: they weigh more than all the rest.
+    pub fn into_conversations(self) -> Option<Conversations> {
+        self.conversations
     }
 
     /// Frames by who talks to whom, if they were kept.

@@ -3,75 +3,79 @@
 use crate::dissect::IpVersion;
 use crate::net::Addr;
 
-use super::conversations::{Conversation, Conversations, Ends, IpKey, Key4, Key6, Transport, conversation};
-use super::table::{Key, Row, Sender, Table, fold};
+use super::conversations::{
+    Conversation, Conversations, Ends, Family, IpKey, Key4, Key6, Transport, conversation,
+};
+use super::row::{Exchange, Sender};
+use super::table::{Key, Table, fold};
 use super::{Count, Rest, Seed};
 
-/// Pairs of IP addresses of one version, in order of appearance.
+/// Pairs of IP addresses, in order of appearance, those of IPv6 after those of IPv4.
 #[derive(Debug)]
 pub struct Pairs {
-    inner: Inner,
+    v4: Table<Key4>,
+    v6: Table<Key6>,
     rest: Rest,
 }
 
-#[derive(Debug)]
-enum Inner {
-    V4(Table<Key4>),
-    V6(Table<Key6>),
-}
-
 impl Pairs {
-    pub(super) fn of(conversations: &Conversations, version: IpVersion) -> Self {
-        let inner = match version {
-            IpVersion::V4 => Inner::V4(sums(conversations.v4.rows())),
-            IpVersion::V6 => Inner::V6(sums(conversations.v6.rows())),
-        };
-        Self { inner, rest: conversations.ip_rest(version) }
-    }
-
-    /// Number of pairs.
-    pub fn len(&self) -> usize {
-        match &self.inner {
-            Inner::V4(table) => table.rows().len(),
-            Inner::V6(table) => table.rows().len(),
-        }
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// One of them, by order of appearance.
-    pub fn get(&self, index: usize) -> Option<Conversation> {
-        fn shown<K: IpKey>(version: IpVersion, row: &Row<K>) -> Conversation {
-            let (a, b) = row.key.ends();
-            conversation(row, Ends::Ip(version, a.addr, b.addr))
-        }
-        match &self.inner {
-            Inner::V4(table) => table.rows().get(index).map(|row| shown(IpVersion::V4, row)),
-            Inner::V6(table) => table.rows().get(index).map(|row| shown(IpVersion::V6, row)),
-        }
-    }
-
-    /// All of them, in order of appearance.
-    pub fn iter(&self) -> impl Iterator<Item = Conversation> {
-        (0..self.len()).filter_map(|index| self.get(index))
+    pub(super) fn of(conversations: &Conversations) -> Self {
+        let mut rest = conversations.ip_rest(IpVersion::V4);
+        rest += conversations.ip_rest(IpVersion::V6);
+        Self { v4: sums(&conversations.v4), v6: sums(&conversations.v6), rest }
     }
 
     /// What belongs to none of them.
     pub fn rest(&self) -> Rest {
         self.rest
     }
+
+    /// One of them, by order of appearance.
+    pub fn get(&self, no: usize) -> Option<Conversation> {
+        match no.checked_sub(self.v4.len()) {
+            None => self.v4.exchange(no).map(|pair| shown(IpVersion::V4, &pair)),
+            Some(no) => self.v6.exchange(no).map(|pair| shown(IpVersion::V6, &pair)),
+        }
+    }
+
+    /// All of one version.
+    pub fn of_version(&self, version: IpVersion) -> impl Iterator<Item = Conversation> {
+        let all = 0..self.v4.len() + self.v6.len();
+        let of_version = match version {
+            IpVersion::V4 => 0..self.v4.len(),
+            IpVersion::V6 => self.v4.len()..all.end,
+        };
+        of_version.filter_map(|no| self.get(no))
+    }
+
+    /// Bytes of each, both ways.
+    pub fn bytes(&self) -> impl Iterator<Item = u64> {
+        self.v4.exchanges().map(|pair| bytes(&pair)).chain(self.v6.exchanges().map(|pair| bytes(&pair)))
+    }
+
+    /// The addresses of all pairs.
+    pub fn hosts(&self) -> Hosts {
+        Hosts::of(self)
+    }
+}
+
+fn shown<K: IpKey>(version: IpVersion, pair: &Exchange<K>) -> Conversation {
+    let (a, b) = pair.key.ends();
+    conversation(pair, Ends::Ip(version, a.addr, b.addr))
+}
+
+fn bytes<K>(exchange: &Exchange<K>) -> u64 {
+    let [a, b] = exchange.sent;
+    a.bytes + b.bytes
 }
 
 /// One row per pair of addresses.
-fn sums<K: IpKey>(rows: &[Row<K>]) -> Table<K> {
-    let mut pairs = Table::new(rows.len(), Seed::default());
-    for row in rows.iter().filter(|row| row.key.transport().counts_ip()) {
+fn sums<K: IpKey>(family: &Family<K>) -> Table<K> {
+    let mut pairs = Table::new(family.len(), Seed::default());
+    for row in family.exchanges().filter(|row| row.key.transport().counts_ip()) {
         let (a, b) = row.key.ends();
         let key = K::new((a.addr, 0), (b.addr, 0), Transport::Other);
-        let (mut ab, mut ba) = (row.sent(Sender::A), row.sent(Sender::B));
+        let [mut ab, mut ba] = row.sent;
         if a.addr == b.addr {
             // A host that talks to itself does not answer itself.
             ab += std::mem::take(&mut ba);
@@ -115,55 +119,33 @@ const MAX_HOSTS: usize = (1 << 20) - 2;
 #[derive(Debug)]
 pub struct Hosts {
     table: Table<HostKey>,
-    rest: Rest,
 }
 
 impl Hosts {
-    pub(super) fn of(conversations: &Conversations) -> Self {
-        let (v4, v6) = (conversations.v4.rows(), conversations.v6.rows());
-        let mut hosts = Self { table: Table::new(MAX_HOSTS, Seed::default()), rest: Rest::default() };
-        hosts.add(IpVersion::V4, v4);
-        hosts.add(IpVersion::V6, v6);
-        hosts.rest += conversations.ip_rest(IpVersion::V4);
-        hosts.rest += conversations.ip_rest(IpVersion::V6);
+    fn of(pairs: &Pairs) -> Self {
+        let mut hosts = Self { table: Table::new(MAX_HOSTS, Seed::default()) };
+        hosts.add(IpVersion::V4, &pairs.v4);
+        hosts.add(IpVersion::V6, &pairs.v6);
         hosts
     }
 
-    fn add<K: IpKey>(&mut self, version: IpVersion, rows: &[Row<K>]) {
-        for row in rows.iter().filter(|row| row.key.transport().counts_ip()) {
-            let (a, b) = row.key.ends();
-            let (ab, ba, span) = (row.sent(Sender::A), row.sent(Sender::B), [row.first, row.last]);
+    fn add<K: IpKey>(&mut self, version: IpVersion, pairs: &Table<K>) {
+        for pair in pairs.exchanges() {
+            let (a, b) = pair.key.ends();
+            let ([ab, ba], span) = (pair.sent, [pair.first, pair.last]);
             self.table.merge(&HostKey { version, addr: a.addr }, [ab, ba], span);
             self.table.merge(&HostKey { version, addr: b.addr }, [ba, ab], span);
         }
     }
 
-    /// Number of hosts.
-    pub fn len(&self) -> usize {
-        self.table.rows().len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// One of them, by order of appearance.
-    pub fn get(&self, index: usize) -> Option<Host> {
-        self.table.rows().get(index).map(|row| Host {
-            addr: row.key.addr,
-            sent: row.sent(Sender::A),
-            received: row.sent(Sender::B),
-        })
+    pub fn get(&self, no: usize) -> Option<Host> {
+        let Exchange { key, sent: [sent, received], .. } = self.table.exchange(no)?;
+        Some(Host { addr: key.addr, sent, received })
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = Host> {
-        (0..self.len()).filter_map(|index| self.get(index))
-    }
-
-    /// Frames of hosts that are not listed.
-    pub fn rest(&self) -> Rest {
-        self.rest
+        (0..self.table.len()).filter_map(|no| self.get(no))
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::time::Moment;
 
+use super::row::{Beyonds, Entry, Exchange, Row, Sender};
 use super::{Count, Rest, Seed};
 
 /// Bits of an index slot that hold a row number plus one.
@@ -23,58 +24,11 @@ pub(super) trait Key: Copy {
     fn hash(&self, seed: Seed) -> u64;
 }
 
-/// Who sent a packet of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sender {
-    A = 0,
-    B = 1,
-}
-
-/// What two ends exchanged.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Row<K> {
-    pub(super) key: K,
-    /// Bits that the owner of the table uses as it likes.
-    pub(super) state: u8,
-    pub(super) numbers: [u32; 2],
-    frames: [u32; 2],
-    bytes: [u64; 2],
-    pub(super) first: Moment,
-    pub(super) last: Moment,
-}
-
-impl<K: Key> Row<K> {
-    fn new(key: K, at: Moment) -> Self {
-        Self { key, state: 0, numbers: [0; 2], frames: [0; 2], bytes: [0; 2], first: at, last: at }
-    }
-
-    #[inline]
-    pub(super) fn add(&mut self, sender: Sender, at: Moment, wire_len: u32) {
-        let side = sender as usize;
-        self.frames[side] += 1;
-        self.bytes[side] += u64::from(wire_len);
-        if at > self.last {
-            self.last = at;
-        } else if at < self.first {
-            self.first = at;
-        }
-    }
-
-    /// What one end sent.
-    pub(super) fn sent(&self, sender: Sender) -> Count {
-        let side = sender as usize;
-        Count { frames: u64::from(self.frames[side]), bytes: self.bytes[side] }
-    }
-
-    fn is_full(&self) -> bool {
-        self.frames[0] == u32::MAX || self.frames[1] == u32::MAX
-    }
-}
-
 /// The table.
 #[derive(Debug)]
 pub(super) struct Table<K> {
     rows: Vec<Row<K>>,
+    beyonds: Beyonds,
     index: Box<[u32]>,
     /// Slots in use; rows that were superseded have none.
     indexed: usize,
@@ -91,6 +45,7 @@ impl<K: Key> Table<K> {
         debug_assert!(limit < ROW_MASK as usize);
         Self {
             rows: Vec::new(),
+            beyonds: Beyonds::new(),
             index: vec![0; FIRST_SLOTS].into_boxed_slice(),
             indexed: 0,
             recent: 0,
@@ -100,21 +55,26 @@ impl<K: Key> Table<K> {
         }
     }
 
-    /// The row of these ends, and which of them sends. It is made if it is missing; `None` if it is missing and
-    /// the table is full.
+    /// The row of these ends, which is made if it is missing; `None` if it is missing and the table is full.
     #[inline]
-    pub(super) fn entry(&mut self, key: &K, at: Moment) -> Option<(&mut Row<K>, Sender)> {
+    pub(super) fn entry(&mut self, key: &K, at: Moment) -> Option<Entry<'_, K>> {
         let known = self.rows.get(self.recent).and_then(|row| row.key.sender(key));
-        let (row, sender) = match known {
-            Some(sender) => (self.recent, sender),
-            None => self.find_or_add(key, at)?,
+        let sender = match known {
+            Some(sender) => sender,
+            None => {
+                let (row, sender) = self.find_or_add(key, at)?;
+                self.recent = row;
+                sender
+            }
         };
-        self.recent = row;
-        if self.rows[row].is_full() {
-            // Counters of 32 bits go on in a row of their own.
-            return self.supersede(key, at);
-        }
-        Some((&mut self.rows[row], sender))
+        self.recent(sender)
+    }
+
+    /// The row used last.
+    #[inline]
+    fn recent(&mut self, sender: Sender) -> Option<Entry<'_, K>> {
+        let row = self.rows.get_mut(self.recent)?;
+        Some(Entry { row, sender, no: self.recent as u32, beyonds: &mut self.beyonds })
     }
 
     #[inline(never)]
@@ -159,7 +119,7 @@ impl<K: Key> Table<K> {
 
     /// Opens a new row for ends that have one already; from now on it is theirs.
     #[cold]
-    pub(super) fn supersede(&mut self, key: &K, at: Moment) -> Option<(&mut Row<K>, Sender)> {
+    pub(super) fn supersede(&mut self, key: &K, at: Moment) -> Option<Entry<'_, K>> {
         if self.rows.len() >= self.limit {
             return None;
         }
@@ -174,20 +134,14 @@ impl<K: Key> Table<K> {
         self.rows.push(Row::new(*key, at));
         self.recent = self.rows.len() - 1;
         self.index[slot] = entry_of(self.recent, hash);
-        self.rows.last_mut().map(|row| (row, Sender::A))
+        self.recent(Sender::A)
     }
 
     /// Adds what the two ends of `key` sent between two moments.
     pub(super) fn merge(&mut self, key: &K, sent: [Count; 2], span: [Moment; 2]) {
-        let [first, last] = span;
-        let Some((row, sender)) = self.entry(key, first) else { return };
-        for (side, count) in [(sender as usize, sent[0]), (1 - sender as usize, sent[1])] {
-            row.frames[side] =
-                row.frames[side].saturating_add(u32::try_from(count.frames).unwrap_or(u32::MAX));
-            row.bytes[side] += count.bytes;
+        if let Some(mut entry) = self.entry(key, span[0]) {
+            entry.merge(sent, span);
         }
-        row.first = row.first.min(first);
-        row.last = row.last.max(last);
     }
 
     /// Doubles the index.
@@ -220,9 +174,19 @@ impl<K: Key> Table<K> {
         self.rest
     }
 
-    /// All rows in order of appearance.
-    pub(super) fn rows(&self) -> &[Row<K>] {
-        &self.rows
+    /// Number of rows.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// What a row says, by order of appearance.
+    pub(super) fn exchange(&self, no: usize) -> Option<Exchange<K>> {
+        self.rows.get(no).map(|row| Exchange::of(row, self.beyonds.get(&(no as u32))))
+    }
+
+    /// What all rows say, in order of appearance.
+    pub(super) fn exchanges(&self) -> impl Iterator<Item = Exchange<K>> {
+        (0..self.rows.len()).filter_map(|no| self.exchange(no))
     }
 }
 

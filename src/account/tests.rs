@@ -164,10 +164,10 @@ fn conversations_of_every_kind_sum_to_what_the_hierarchy_counts() {
         account.hierarchy().nodes().iter().find(|node| node.path.to_string() == path).unwrap().count
     };
     assert_eq!(sum(all.eth().map(|c| both(&c))), node("eth"));
-    assert_eq!(sum(all.ip(IpVersion::V4).iter().map(|c| both(&c))), node("eth:ip"));
+    assert_eq!(sum(all.pairs().of_version(IpVersion::V4).map(|c| both(&c))), node("eth:ip"));
     assert_eq!(sum(all.ports(Transport::Tcp).map(|c| both(&c))), node("eth:ip:tcp"));
     assert_eq!(sum(all.ports(Transport::Udp).map(|c| both(&c))), node("eth:ip:udp"));
-    assert_eq!(sum(all.hosts().iter().map(|host| host.sent)), node("eth:ip"));
+    assert_eq!(sum(all.pairs().hosts().iter().map(|host| host.sent)), node("eth:ip"));
 }
 
 #[test]
@@ -196,10 +196,10 @@ fn a_full_table_keeps_totals_and_the_pairs_it_knows() {
     let listed = |wanted| sum(small.ports(wanted).map(|c| both(&c)));
     assert_eq!(with_rest(listed(Transport::Tcp), small.ports_rest(Transport::Tcp)), tcp);
     assert_eq!(with_rest(listed(Transport::Udp), small.ports_rest(Transport::Udp)), udp);
-    let pairs = small.ip(IpVersion::V4);
-    assert_eq!(with_rest(sum(pairs.iter().map(|c| both(&c))), pairs.rest()), ip);
-    assert!(small.v4.rows().len() <= 58);
-    assert!(!pairs.rest().is_zero(), "the test must fill the table");
+    let (pairs, rest) = (small.pairs(), small.pairs().rest());
+    assert_eq!(with_rest(sum(pairs.of_version(IpVersion::V4).map(|c| both(&c))), rest), ip);
+    assert!(small.v4.len() <= 58);
+    assert!(!rest.is_zero(), "the test must fill the table");
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_syn_with_another_number_on_the_same_ports_is_another_conversation() {
     let all = account.conversations().unwrap();
     let frames: Vec<_> = all.ports(Transport::Tcp).map(|c| (c.ab.frames, c.ba.frames)).collect();
     assert_eq!(frames, [(3, 1), (1, 2)]);
-    assert_eq!(all.ip(IpVersion::V4).len(), 1, "it is the same pair of addresses");
+    assert_eq!(all.pairs().of_version(IpVersion::V4).count(), 1, "it is the same pair of addresses");
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn a_tunnel_counts_for_both_of_its_pairs() {
     bytes.extend(ipv4(1, 2, 4, &inner.packet()));
     show(&mut account, 0, &bytes);
     let all = account.conversations().unwrap();
-    let pairs: Vec<_> = all.ip(IpVersion::V4).iter().map(|c| (c.ends, c.ab)).collect();
+    let pairs: Vec<_> = all.pairs().of_version(IpVersion::V4).map(|c| (c.ends, c.ab)).collect();
     let addr = |last| crate::net::Addr::from_v4([10, 0, 0, last]);
     let whole = Count { frames: 1, bytes: bytes.len() as u64 };
     assert_eq!(
@@ -258,8 +258,8 @@ fn a_tunnel_counts_for_both_of_its_pairs() {
 #[test]
 fn who_talks_to_himself_only_sends() {
     let account = booked(&[Sent::udp(0, (1, 9), (1, 10)), Sent::udp(1, (1, 10), (1, 9))]);
-    let pairs = account.conversations().unwrap().ip(IpVersion::V4);
-    let frames: Vec<_> = pairs.iter().map(|c| (c.ab.frames, c.ba.frames)).collect();
+    let pairs = account.conversations().unwrap().pairs();
+    let frames: Vec<_> = pairs.of_version(IpVersion::V4).map(|c| (c.ab.frames, c.ba.frames)).collect();
     assert_eq!(frames, [(2, 0)]);
 }
 

@@ -310,7 +310,7 @@ impl Stretch {
         let services = flows.finish(&engine, out)?;
         // Lists of pairs and hosts are made in its room.
         drop(engine);
-        let (account, log) = (account.as_ref(), &live.log);
+        let log = &live.log;
         Results { selection: &run.selection, capture, clients, account, services, log, first }
             .write(run.form, self.json, out)?;
         Ok(out.flush()?)

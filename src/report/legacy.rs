@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use crate::account::Conversations;
 use crate::net::Addr;
 
-use super::tables::PairList;
+use super::tables::pair_rows;
 
 /// Larger files than this were not written by the script.
 pub const MAX_LEGACY_BYTES: usize = 16 * 1024 * 1024;
@@ -82,8 +82,8 @@ impl Legacy {
     /// The numbers with those of a capture.
     #[must_use]
     pub fn with(mut self, conversations: Option<&Conversations>, capture_bytes: u64) -> Self {
-        let list = conversations.map(PairList::of);
-        for row in list.iter().flat_map(PairList::rows) {
+        let pairs = conversations.map(Conversations::pairs);
+        for row in pairs.iter().flat_map(pair_rows) {
             *self.pairs.entry(sorted(&row.a, &row.b)).or_default() += row.bytes as f64 / 1024.0;
         }
         self.total += capture_bytes as f64 / 1024.0;

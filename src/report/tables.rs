@@ -1,12 +1,13 @@
 //! Protocols, intervals, conversations, pairs and hosts: as JSON rows, CSV rows and text like tshark's.
 
+use std::cmp::Reverse;
 use std::io;
 
 use serde::Serialize;
 
 use super::row::{Row, Value};
 use crate::account::{
-    Account, Conversation, Conversations, Count, Ends, Host, Hosts, Interval, Intervals, Node, Pairs, Rest,
+    Account, Conversation, Conversations, Count, Ends, Host, Interval, Intervals, Node, Pairs, Rest,
     ServiceCount, Services, Transport,
 };
 use crate::dissect::IpVersion;
@@ -121,18 +122,34 @@ impl Kind {
     ///
     /// # Errors
     /// Those of `show`.
-    pub fn each(
-        self,
-        of: &Conversations,
-        show: &mut dyn FnMut(Conversation) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub fn each(self, of: &Talks, show: &mut dyn FnMut(Conversation) -> io::Result<()>) -> io::Result<()> {
         match self {
-            Self::Eth => of.eth().try_for_each(show),
-            Self::Ip => of.ip(IpVersion::V4).iter().try_for_each(show),
-            Self::Ipv6 => of.ip(IpVersion::V6).iter().try_for_each(show),
-            Self::Tcp => of.ports(Transport::Tcp).try_for_each(show),
-            Self::Udp => of.ports(Transport::Udp).try_for_each(show),
+            Self::Eth => of.conversations.eth().try_for_each(show),
+            Self::Ip => of.pairs.of_version(IpVersion::V4).try_for_each(show),
+            Self::Ipv6 => of.pairs.of_version(IpVersion::V6).try_for_each(show),
+            Self::Tcp => of.conversations.ports(Transport::Tcp).try_for_each(show),
+            Self::Udp => of.conversations.ports(Transport::Udp).try_for_each(show),
         }
+    }
+}
+
+/// Conversations, with the sums over them that are listed among them.
+#[derive(Debug)]
+pub struct Talks {
+    pub(super) conversations: Conversations,
+    pairs: Pairs,
+}
+
+impl Talks {
+    /// Sums up conversations.
+    pub fn of(conversations: Conversations) -> Self {
+        let pairs = conversations.pairs();
+        Self { conversations, pairs }
+    }
+
+    /// The pairs of addresses alone, which lists of pairs and hosts are made of: the conversations make room for them.
+    pub fn into_pairs(self) -> Pairs {
+        self.pairs
     }
 }
 
@@ -268,42 +285,20 @@ impl Row for PairRow {
 }
 
 /// Pairs of IP addresses of both versions, most bytes first.
-#[derive(Debug)]
-pub struct PairList {
-    v4: Pairs,
-    v6: Pairs,
-    /// Numbers of pairs, those of IPv6 after those of IPv4.
-    order: Vec<u32>,
+pub fn pair_rows(pairs: &Pairs) -> impl Iterator<Item = PairRow> {
+    most_first(pairs.bytes()).into_iter().filter_map(|no| {
+        let Conversation { ends: Ends::Ip(_, a, b), ab, ba, .. } = pairs.get(no as usize)? else {
+            return None;
+        };
+        Some(PairRow { a, b, frames: ab.frames + ba.frames, bytes: ab.bytes + ba.bytes })
+    })
 }
 
-impl PairList {
-    /// Sums up conversations.
-    pub fn of(conversations: &Conversations) -> Self {
-        let (v4, v6) = (conversations.ip(IpVersion::V4), conversations.ip(IpVersion::V6));
-        let order = (0..).take(v4.len() + v6.len()).collect();
-        let mut list = Self { v4, v6, order: Vec::new() };
-        list.order = sorted(order, |index| list.row(index).map_or(0, |row| row.bytes));
-        list
-    }
-
-    fn row(&self, index: u32) -> Option<PairRow> {
-        let index = index as usize;
-        let pair = self.v4.get(index).or_else(|| self.v6.get(index.checked_sub(self.v4.len())?))?;
-        let Ends::Ip(_, a, b) = pair.ends else { return None };
-        let (frames, bytes) = (pair.ab.frames + pair.ba.frames, pair.ab.bytes + pair.ba.bytes);
-        Some(PairRow { a, b, frames, bytes })
-    }
-
-    /// The rows.
-    pub fn rows(&self) -> impl Iterator<Item = PairRow> {
-        self.order.iter().filter_map(|&index| self.row(index))
-    }
-}
-
-/// Numbers by what `bytes` says of them, greatest first, equal ones as they were.
-fn sorted(mut order: Vec<u32>, bytes: impl Fn(u32) -> u64) -> Vec<u32> {
-    order.sort_by_key(|&index| std::cmp::Reverse(bytes(index)));
-    order
+/// Places in a list by what is said there, greatest first, equal ones as they are.
+fn most_first(bytes: impl Iterator<Item = u64>) -> Vec<u32> {
+    let mut order: Vec<(Reverse<u64>, u32)> = bytes.map(Reverse).zip(0..).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, no)| no).collect()
 }
 
 /// What one address moved.
@@ -336,40 +331,19 @@ impl Row for HostRow {
 }
 
 /// Hosts, most bytes first.
-#[derive(Debug)]
-pub struct HostList {
-    hosts: Hosts,
-    order: Vec<u32>,
-}
-
-impl HostList {
-    /// Sums up conversations.
-    pub fn of(conversations: &Conversations) -> Self {
-        let hosts = conversations.hosts();
-        let order = (0..).take(hosts.len()).collect();
-        let bytes = |host: Host| host.sent.bytes + host.received.bytes;
-        let order = sorted(order, |index| hosts.get(index as usize).map_or(0, bytes));
-        Self { hosts, order }
-    }
-
-    /// The rows.
-    pub fn rows(&self) -> impl Iterator<Item = HostRow> {
-        let host = |&index: &u32| self.hosts.get(index as usize);
-        self.order.iter().filter_map(host).map(|Host { addr, sent, received }| HostRow {
-            address: addr,
-            frames: sent.frames + received.frames,
-            bytes: sent.bytes + received.bytes,
-            sent_frames: sent.frames,
-            sent_bytes: sent.bytes,
-            received_frames: received.frames,
-            received_bytes: received.bytes,
-        })
-    }
-
-    /// What is not listed.
-    pub fn rest(&self) -> Rest {
-        self.hosts.rest()
-    }
+pub fn host_rows(pairs: &Pairs) -> impl Iterator<Item = HostRow> + use<> {
+    let hosts = pairs.hosts();
+    let order = most_first(hosts.iter().map(|host| host.sent.bytes + host.received.bytes));
+    let hosts = order.into_iter().filter_map(move |no| hosts.get(no as usize));
+    hosts.map(|Host { addr, sent, received }| HostRow {
+        address: addr,
+        frames: sent.frames + received.frames,
+        bytes: sent.bytes + received.bytes,
+        sent_frames: sent.frames,
+        sent_bytes: sent.bytes,
+        received_frames: received.frames,
+        received_bytes: received.bytes,
+    })
 }
 
 /// What one service moved.

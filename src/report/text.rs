@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use super::ClientReport;
 use super::csv;
 use super::tables::{
-    ConversationRow, HostList, HostRow, Kind, PairList, PairRow, interval_rows, service_rows,
+    ConversationRow, HostRow, Kind, PairRow, Talks, host_rows, interval_rows, pair_rows, service_rows,
 };
-use crate::account::{Account, Conversations, Intervals, Rest, Services};
+use crate::account::{Account, Intervals, Pairs, Rest, Services};
 use crate::time::Moment;
 
 /// Lines of a list of pairs or hosts; the rest is summed up. JSON and CSV list them all.
@@ -53,9 +53,9 @@ pub fn intervals(out: &mut impl Write, intervals: &Intervals) -> io::Result<()> 
 ///
 /// # Errors
 /// Those of the writer.
-pub fn conversations(out: &mut impl Write, all: &Conversations, kind: Kind, first: Moment) -> io::Result<()> {
+pub fn conversations(out: &mut impl Write, talks: &Talks, kind: Kind, first: Moment) -> io::Result<()> {
     let mut rows = Vec::new();
-    kind.each(all, &mut |conversation| {
+    kind.each(talks, &mut |conversation| {
         rows.push(conversation);
         Ok(())
     })?;
@@ -82,26 +82,25 @@ pub fn conversations(out: &mut impl Write, all: &Conversations, kind: Kind, firs
             row.duration_s
         )?;
     }
-    rest(out, "further conversations", kind.rest(all))
+    rest(out, "further conversations", kind.rest(&talks.conversations))
 }
 
 /// Pairs of addresses, most bytes first.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn pairs(out: &mut impl Write, all: &Conversations) -> io::Result<()> {
-    let list = PairList::of(all);
+pub fn pairs(out: &mut impl Write, pairs: &Pairs) -> io::Result<()> {
+    let mut rows = pair_rows(pairs);
     writeln!(out, "\nPairs of addresses\n")?;
     writeln!(out, "{:<40} {:<40} {:>10} {:>15}", "a", "b", "frames", "bytes")?;
-    for PairRow { a, b, frames, bytes } in list.rows().take(MAX_LINES) {
+    for PairRow { a, b, frames, bytes } in rows.by_ref().take(MAX_LINES) {
         writeln!(out, "{:<40} {:<40} {frames:>10} {bytes:>15}", a.to_string(), b.to_string())?;
     }
     let mut more = Rest::default();
-    for row in list.rows().skip(MAX_LINES) {
+    for row in rows {
         more += Rest { frames: row.frames, bytes: row.bytes };
     }
-    more += Kind::Ip.rest(all);
-    more += Kind::Ipv6.rest(all);
+    more += pairs.rest();
     rest(out, "further pairs", more)
 }
 
@@ -109,19 +108,19 @@ pub fn pairs(out: &mut impl Write, all: &Conversations) -> io::Result<()> {
 ///
 /// # Errors
 /// Those of the writer.
-pub fn hosts(out: &mut impl Write, all: &Conversations) -> io::Result<()> {
-    let list = HostList::of(all);
+pub fn hosts(out: &mut impl Write, pairs: &Pairs) -> io::Result<()> {
+    let mut rows = host_rows(pairs);
     writeln!(out, "\nHosts\n")?;
     writeln!(out, "{:<40} {:>10} {:>15} {:>15} {:>15}", "address", "frames", "bytes", "sent", "received")?;
-    for HostRow { address, frames, bytes, sent_bytes, received_bytes, .. } in list.rows().take(MAX_LINES) {
+    for HostRow { address, frames, bytes, sent_bytes, received_bytes, .. } in rows.by_ref().take(MAX_LINES) {
         let address = address.to_string();
         writeln!(out, "{address:<40} {frames:>10} {bytes:>15} {sent_bytes:>15} {received_bytes:>15}")?;
     }
-    let more = list.rows().skip(MAX_LINES).count();
+    let more = rows.count();
     if more > 0 {
         writeln!(out, "and {more} more hosts")?;
     }
-    rest(out, "hosts not listed", list.rest())
+    rest(out, "hosts not listed", pairs.rest())
 }
 
 /// Services, most bytes first.
