@@ -12,9 +12,9 @@
 //! The module hands out dense client numbers, so that later stages keep their state in arrays. Hostile traffic
 //! can invent any number of devices: beyond [`MAX_CLIENTS`] they share one overflow client, and the table says so.
 
-use crate::dissect::{Ether, Net, Packet, Transport};
+use crate::dissect::{Net, Packet, Transport};
 use crate::names::Event;
-use crate::net::{Addr, ClientId, Direction, MacAddr, Prefix};
+use crate::net::{Addr, ClientId, Direction, MacAddr, Prefix, Scope};
 
 mod table;
 
@@ -77,6 +77,14 @@ pub struct Side {
     pub local: Addr,
     /// The other end.
     pub server: Addr,
+}
+
+/// One end of a packet.
+#[derive(Clone, Copy)]
+struct End<'p> {
+    /// [`MacAddr::NONE`] if it is not told.
+    mac: MacAddr,
+    addr: &'p Addr,
 }
 
 /// How many IP packets went where; printed when a capture has no LAN end.
@@ -146,35 +154,36 @@ impl Lan {
     /// Finds the client of a packet, entering it if it is new.
     #[cfg_attr(router, optimize(speed))]
     pub fn place(&mut self, packet: &Packet<'_>) -> Placement {
-        let Net::Ip(ip) = packet.net else { return Placement::NotIp };
-        if let (Some(ether), Transport::Icmp { kind, id, .. }) = (packet.ether, &packet.transport) {
-            match *kind {
-                ROUTER_ADVERTISEMENT => self.learn_router(packet),
-                // Where no advertisement of prefixes was caught, a router says what it is when it is asked for.
-                NEIGHBOUR_ADVERTISEMENT if id & ROUTER_FLAG != 0 => self.remember_gateway(ether.src),
-                _ => {}
-            }
+        let Net::Ip(ip) = &packet.net else { return Placement::NotIp };
+        if let Transport::Icmp { kind, id, .. } = packet.transport {
+            self.learn_icmp(packet, kind, id);
         }
-        let placement = if ip.src.is_special() || ip.dst.is_special() {
-            self.place_local(packet.ether, ip.src)
+        // Cooked captures tell no receiver, some links nothing: `NONE` is nobody's address.
+        let (src_mac, dst_mac) =
+            packet.ether.as_ref().map_or((MacAddr::NONE, MacAddr::NONE), |ether| (ether.src, ether.dst));
+        let (src, dst) = (End { mac: src_mac, addr: &ip.src }, End { mac: dst_mac, addr: &ip.dst });
+        let scopes = (ip.src.scope(), ip.dst.scope());
+        let placement = if scopes.0 == Scope::Special || scopes.1 == Scope::Special {
+            self.place_local(&src, scopes.0)
         } else {
             match &self.vantage {
+                Vantage::Router(_) if packet.ether.is_none() => Placement::Local,
                 Vantage::Router(own) => {
-                    let direction = packet.ether.and_then(|ether| {
-                        if own.contains(&ether.dst) {
-                            Some(Direction::Up)
-                        } else if own.contains(&ether.src) {
-                            Some(Direction::Down)
-                        } else {
-                            None
-                        }
-                    });
-                    match direction {
-                        Some(direction) => self.place_routed(packet.ether, direction, ip.src, ip.dst),
-                        None => Placement::Local,
+                    if own.contains(&dst_mac) {
+                        self.place_routed(src_mac, Direction::Up, ip.src, ip.dst)
+                    } else if own.contains(&src_mac) {
+                        self.place_routed(dst_mac, Direction::Down, ip.dst, ip.src)
+                    } else {
+                        Placement::Local
                     }
                 }
-                Vantage::Guess | Vantage::Prefixes(_) => self.place_guess(packet.ether, ip.src, ip.dst),
+                Vantage::Guess | Vantage::Prefixes(_) => {
+                    let (src_is_lan, dst_is_lan) = (self.is_lan(&src, scopes.0), self.is_lan(&dst, scopes.1));
+                    if !src_is_lan {
+                        self.watch_for_router(&src);
+                    }
+                    self.place_guess((src_is_lan, dst_is_lan), &src, &dst)
+                }
             }
         };
         match placement {
@@ -186,25 +195,27 @@ impl Lan {
         placement
     }
 
+    /// Routers that say so.
+    #[cold]
+    fn learn_icmp(&mut self, packet: &Packet<'_>, kind: u8, id: u16) {
+        let Some(ether) = packet.ether else { return };
+        match kind {
+            ROUTER_ADVERTISEMENT => self.learn_router(packet),
+            // Where no advertisement of prefixes was caught, a router says what it is when it is asked for.
+            NEIGHBOUR_ADVERTISEMENT if id & ROUTER_FLAG != 0 => self.remember_gateway(ether.src),
+            _ => {}
+        }
+    }
+
     /// Multicast, broadcast and the like: still tells which device has which address.
-    fn place_local(&mut self, ether: Option<Ether>, src: Addr) -> Placement {
-        if !src.is_special() && matches!(self.vantage, Vantage::Guess) && src.is_private() {
-            self.enter(ether.map(|e| e.src), src);
+    fn place_local(&mut self, src: &End<'_>, scope: Scope) -> Placement {
+        if scope == Scope::Private && matches!(self.vantage, Vantage::Guess) {
+            self.enter(src.mac, *src.addr);
         }
         Placement::Local
     }
 
-    fn place_routed(
-        &mut self,
-        ether: Option<Ether>,
-        direction: Direction,
-        src: Addr,
-        dst: Addr,
-    ) -> Placement {
-        let (mac, local, server) = match direction {
-            Direction::Up => (ether.map(|e| e.src), src, dst),
-            Direction::Down => (ether.map(|e| e.dst), dst, src),
-        };
+    fn place_routed(&mut self, mac: MacAddr, direction: Direction, local: Addr, server: Addr) -> Placement {
         // The router talking for itself (DNS, DHCP, LuCI) is local; so is the way to another LAN behind it.
         if server.is_private() {
             return Placement::Local;
@@ -213,51 +224,50 @@ impl Lan {
         Placement::Client(Side { client, direction, local, server })
     }
 
-    fn place_guess(&mut self, ether: Option<Ether>, src: Addr, dst: Addr) -> Placement {
-        let src_mac = ether.map(|e| e.src).filter(|&mac| mac != MacAddr::NONE);
-        let dst_mac = ether.map(|e| e.dst).filter(|&mac| mac != MacAddr::NONE && !mac.is_group());
-        let src_is_lan = self.is_lan(src, src_mac);
-        let dst_is_lan = self.is_lan(dst, dst_mac);
-        if !src_is_lan {
-            self.watch_for_router(src_mac, src);
-        }
-        match (src_is_lan, dst_is_lan) {
+    #[inline]
+    fn place_guess(&mut self, are_lan: (bool, bool), src: &End<'_>, dst: &End<'_>) -> Placement {
+        match are_lan {
             (true, true) => {
-                self.enter(src_mac, src);
+                self.enter(src.mac, *src.addr);
                 Placement::Local
             }
             (true, false) => {
-                let client = self.enter(src_mac, src);
-                Placement::Client(Side { client, direction: Direction::Up, local: src, server: dst })
+                let client = self.enter(src.mac, *src.addr);
+                let (local, server) = (*src.addr, *dst.addr);
+                Placement::Client(Side { client, direction: Direction::Up, local, server })
             }
             (false, true) => {
-                let client = self.enter(dst_mac, dst);
-                Placement::Client(Side { client, direction: Direction::Down, local: dst, server: src })
+                let client = self.enter(dst.mac, *dst.addr);
+                let (local, server) = (*dst.addr, *src.addr);
+                Placement::Client(Side { client, direction: Direction::Down, local, server })
             }
             (false, false) => Placement::Foreign,
         }
     }
 
+    #[inline(always)]
+    fn is_lan(&self, end: &End<'_>, scope: Scope) -> bool {
+        match (&self.vantage, scope) {
+            (Vantage::Prefixes(prefixes), _) => contains(prefixes, end.addr),
+            (Vantage::Guess | Vantage::Router(_), Scope::Private) => true,
+            (Vantage::Guess | Vantage::Router(_), Scope::GlobalV6) => self.is_of_household(end),
+            (Vantage::Guess | Vantage::Router(_), Scope::GlobalV4 | Scope::Special) => false,
+        }
+    }
+
+    /// Whether a global IPv6 address is a device's of ours.
+    #[inline(never)]
     #[cfg_attr(router, optimize(speed))]
-    fn is_lan(&self, addr: Addr, mac: Option<MacAddr>) -> bool {
-        if let Vantage::Prefixes(prefixes) = &self.vantage {
-            return prefixes.iter().any(|prefix| prefix.contains(&addr));
-        }
-        if addr.is_private() {
-            return true;
-        }
-        if addr.is_v4() {
-            return false;
-        }
-        self.advertised.iter().any(|prefix| prefix.contains(&addr))
-            || mac.is_some_and(|mac| !self.gateways.contains(&mac) && self.clients.has_mac(mac))
+    fn is_of_household(&self, end: &End<'_>) -> bool {
+        contains(&self.advertised, end.addr)
+            || !self.gateways.contains(&end.mac) && self.clients.has_mac(end.mac)
     }
 
     /// The number of the client behind this MAC and address. With `Identify::Ip`, and without a MAC, the address
     /// is the client.
     #[cfg_attr(router, optimize(speed))]
-    fn enter(&mut self, mac: Option<MacAddr>, addr: Addr) -> ClientIdx {
-        let mac = mac.filter(|mac| *mac != MacAddr::NONE && !mac.is_group());
+    fn enter(&mut self, mac: MacAddr, addr: Addr) -> ClientIdx {
+        let mac = Some(mac).filter(|mac| *mac != MacAddr::NONE && !mac.is_group());
         let id = match (self.identify, mac) {
             (Identify::Mac, Some(mac)) => ClientId::Mac(mac),
             (Identify::Mac, None) => match self.clients.owner_of(addr) {
@@ -270,9 +280,10 @@ impl Lan {
     }
 
     /// A sender of foreign addresses is a router, unless it is a host with a few IPv6 networks of its own.
-    fn watch_for_router(&mut self, mac: Option<MacAddr>, addr: Addr) {
-        let Some(mac) = mac else { return };
-        if self.gateways.contains(&mac) {
+    #[inline]
+    fn watch_for_router(&mut self, end: &End<'_>) {
+        let End { mac, addr } = *end;
+        if mac == MacAddr::NONE || self.gateways.contains(&mac) {
             return;
         }
         if addr.is_v4() || self.clients.networks_of(mac) > MAX_HOST_NETWORKS {
@@ -318,6 +329,11 @@ impl Lan {
             self.advertised.push(prefix);
         }
     }
+}
+
+#[inline(never)]
+fn contains(prefixes: &[Prefix], addr: &Addr) -> bool {
+    prefixes.iter().any(|prefix| prefix.contains(addr))
 }
 
 #[cfg(test)]

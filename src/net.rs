@@ -74,6 +74,19 @@ impl<'de> Deserialize<'de> for MacAddr {
     }
 }
 
+/// How far an address reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Multicast, broadcast, unspecified or loopback: never a peer somebody chose.
+    Special,
+    /// Site-local by construction.
+    Private,
+    /// Any other IPv4 address.
+    GlobalV4,
+    /// Any other IPv6 address.
+    GlobalV6,
+}
+
 /// An IPv4 or IPv6 address in 16 bytes, IPv4 as IPv4-mapped.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Addr([u8; 16]);
@@ -104,28 +117,53 @@ impl Addr {
         self.is_v4().then(|| [self.0[12], self.0[13], self.0[14], self.0[15]])
     }
 
-    /// As one number, most significant octet first: asked for every packet, so no loops over octets.
+    /// Both halves as numbers, most significant octet first: asked for every packet, so no loops over octets.
     #[inline]
-    const fn number(&self) -> u128 {
-        u128::from_be_bytes(self.0)
+    const fn halves(&self) -> (u64, u64) {
+        let number = u128::from_be_bytes(self.0);
+        ((number >> 64) as u64, number as u64)
+    }
+
+    /// The IPv4 address as a number, or both halves of the IPv6 address.
+    #[inline]
+    const fn number(&self) -> Result<u32, (u64, u64)> {
+        let (high, low) = self.halves();
+        if high == 0 && low >> 32 == 0xffff { Ok(low as u32) } else { Err((high, low)) }
     }
 
     /// Whether this is an IPv4 address.
     #[inline]
     pub const fn is_v4(&self) -> bool {
-        self.number() >> 32 == 0xffff
+        self.number().is_ok()
+    }
+
+    /// How far the address reaches.
+    #[inline]
+    #[cfg_attr(router, optimize(speed))]
+    pub fn scope(&self) -> Scope {
+        match self.number() {
+            Ok(v4) => match v4 >> 24 {
+                0 | 127 | 224.. => Scope::Special,
+                10 => Scope::Private,
+                _ if v4 >> 20 == 0xac1 || matches!(v4 >> 16, 0xc0a8 | 0xa9fe) => Scope::Private,
+                _ => Scope::GlobalV4,
+            },
+            Err((high, low)) => {
+                if high >> 56 == 0xff || high == 0 && low <= 1 {
+                    Scope::Special
+                } else if high >> 57 == 0xfc >> 1 || high >> 54 == 0xfe80 >> 6 {
+                    Scope::Private
+                } else {
+                    Scope::GlobalV6
+                }
+            }
+        }
     }
 
     /// Site-local by construction: RFC 1918, RFC 4193 (fc00::/7) or link-local (169.254/16, fe80::/10).
     #[inline]
-    #[cfg_attr(router, optimize(speed))]
     pub fn is_private(&self) -> bool {
-        match self.v4() {
-            Some([10, ..] | [192, 168, ..] | [169, 254, ..]) => true,
-            Some([172, b, ..]) => (16..32).contains(&b),
-            Some(_) => false,
-            None => self.0[0] & 0xfe == 0xfc || self.0[0] == 0xfe && self.0[1] & 0xc0 == 0x80,
-        }
+        self.scope() == Scope::Private
     }
 
     /// Link-local unicast only.
@@ -138,12 +176,8 @@ impl Addr {
 
     /// Multicast, broadcast, unspecified or loopback: never a peer somebody chose.
     #[inline]
-    #[cfg_attr(router, optimize(speed))]
     pub fn is_special(&self) -> bool {
-        match self.v4() {
-            Some([a, ..]) => a == 0 || a == 127 || a >= 224,
-            None => self.0[0] == 0xff || self.number() <= 1,
-        }
+        self.scope() == Scope::Special
     }
 
     /// As the standard library's type, for printing and for config.

@@ -56,6 +56,12 @@ impl Moment {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// The same in nanoseconds: asked for every packet, where taking a [`Duration`] apart again would show.
+    #[inline]
+    pub const fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// Seconds from `other` to here as a signed number, for reports.
     pub fn signed_secs_since(self, other: Self) -> f64 {
         if self.0 >= other.0 { (self.0 - other.0) as f64 / 1e9 } else { -((other.0 - self.0) as f64 / 1e9) }

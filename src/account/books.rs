@@ -40,6 +40,14 @@ pub struct Moved {
 }
 
 impl Moved {
+    /// Bytes that went one way.
+    fn one_way(direction: Direction, bytes: u32) -> Self {
+        match direction {
+            Direction::Up => Self { up: bytes.into(), down: 0 },
+            Direction::Down => Self { up: 0, down: bytes.into() },
+        }
+    }
+
     /// Both directions together.
     pub fn total(&self) -> u64 {
         self.up.saturating_add(self.down)
@@ -186,8 +194,13 @@ impl Books {
             }
         }
         let leaf = packet.path.leaf().unwrap_or(Proto::Data);
-        let (Placement::Client(side), Some(seen)) = (placement, seen) else {
+        let Placement::Client(side) = placement else {
             self.lan[leaf as usize] += u64::from(packet.wire_len);
+            return;
+        };
+        let Some(seen) = seen else {
+            let moved = Moved::one_way(side.direction, self.source.weigh(packet));
+            *self.exchanges.entry((side.client, Peer::Others, Proto::Data)).or_default() += moved;
             return;
         };
         let end = match side.direction {

@@ -10,9 +10,9 @@ use argh::FromArgs;
 
 use super::Failure;
 use crate::account::{Account, Seed, Wanted};
-use crate::dissect::Frame;
 use crate::dissect::trace::Damage;
-use crate::engine::{Engine, FILE_SEED, Model, Output, Settings, Verdict};
+use crate::dissect::{Frame, dissect};
+use crate::engine::{Engine, FILE_SEED, Listing, Model, Output, Settings, Verdict};
 use crate::lan::{Identify, Vantage};
 use crate::net::Prefix;
 use crate::os::files::{self, CaptureReader, Progress, read_bounded, replace};
@@ -179,11 +179,15 @@ impl Pass {
         let keep = if selection.has(Report::Windows) { KeepWindows::All } else { KeepWindows::No };
         let mut engine = Engine::new(settings);
         watch_for_attacks(&mut engine, args, selection);
+        let flows = if args.eve { FlowReports::none() } else { FlowReports::new(selection, form) };
+        if flows.are_wanted() {
+            engine.list_flows(Listing::Every);
+        }
         Ok(Self {
             engine,
             account: account(args, selection),
             collector: Collector::new(keep),
-            flows: if args.eve { FlowReports::none() } else { FlowReports::new(selection, form) },
+            flows,
             filter: filter.map_err(|error| wrong_filter(&error))?,
             live: Live { follow: args.follow, eve: args.eve, log: AlertLog::default() },
         })
@@ -196,9 +200,10 @@ impl Pass {
         {
             return Ok(());
         }
-        let handled = self.engine.handle_frame(frame);
+        let packet = dissect(frame);
+        let handled = self.engine.handle_packet(&packet);
         if let Some(account) = &mut self.account {
-            account.observe(frame, &handled.packet);
+            account.observe(frame, &packet);
         }
         if self.flows.are_wanted()
             && let Some(ended) = handled.flow.and_then(|flow| flow.ended.copied())
@@ -208,22 +213,32 @@ impl Pass {
         self.drain(out)
     }
 
+    #[inline]
     #[cfg_attr(router, optimize(speed))]
     fn drain(&mut self, out: &mut impl Write) -> Result<(), Failure> {
         let Self { engine, live, .. } = self;
-        live.log.greet(engine.lan().clients(), engine.seen().last.unwrap_or_default());
-        while let Some(output) = self.engine.poll() {
-            if self.live.follow {
-                write_live(&self.engine, &output, out)?;
-            }
-            if let Output::Alert(alert) = &output {
-                self.live.log.take(alert);
-                if self.live.eve {
-                    Eve::write(out, alert)?;
-                }
-            }
-            self.collector.take(output);
+        let clients = engine.lan().clients();
+        if live.log.greeted() < clients.len() {
+            live.log.greet(clients, engine.seen().last.unwrap_or_default());
         }
+        while let Some(output) = self.engine.poll() {
+            self.take(output, out)?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn take(&mut self, output: Output, out: &mut impl Write) -> Result<(), Failure> {
+        if self.live.follow {
+            write_live(&self.engine, &output, out)?;
+        }
+        if let Output::Alert(alert) = &output {
+            self.live.log.take(alert);
+            if self.live.eve {
+                Eve::write(out, alert)?;
+            }
+        }
+        self.collector.take(output);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use argh::FromArgs;
 
 use super::{Failure, analyze};
 use crate::detect::{self, Kind, Party, Subject, THREAT_FEATURES};
+use crate::dissect::dissect;
 use crate::engine::{Engine, FILE_SEED, Model, Output, Settings, WindowReport};
 use crate::features::FEATURES;
 use crate::lan::Identify;
@@ -78,7 +79,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     })?;
     while let Some(mut frame) = reader.next().map_err(|error| Failure::from_error(&error))? {
         frame.at = frame.at + phase;
-        engine.handle_frame(&frame);
+        engine.handle_packet(&dissect(&frame));
         write_rows(&mut engine, args.of, &mut out)?;
     }
     engine.finish();

@@ -74,6 +74,13 @@ impl<const N: usize> Sliding<N> {
         self.thirties[thirty][which] = self.thirties[thirty][which].saturating_add(n);
     }
 
+    /// All counters of slice `slice`.
+    #[inline]
+    pub(super) fn present(&mut self, slice: Slice) -> &[u32; N] {
+        self.roll(slice);
+        &self.fives[self.slice as usize % CELLS]
+    }
+
     /// Takes back up to `n` of what was counted within the half minute.
     pub(super) fn take_back(&mut self, slice: Slice, which: usize, n: u32) {
         self.roll(slice);

@@ -71,6 +71,15 @@ use crate::time::{Duration, Moment};
 /// A jump of packet time by more than this, either way, is a broken clock: what was counted is void.
 const MAX_JUMP: Duration = Duration::from_secs(3_600);
 
+/// Whether the detectors looked at what has moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// They did: there may be changes to tell.
+    Closely,
+    /// They did not.
+    Away,
+}
+
 /// All detectors.
 #[derive(Debug)]
 pub struct Detection {
@@ -139,6 +148,13 @@ impl Detection {
         self.settings = settings;
     }
 
+    /// Whether a frame is one of a flood that is known well enough: it is counted, and needs no flow, client or
+    /// initiator of its own.
+    #[inline]
+    pub fn sheds(&mut self, packet: &Packet<'_>) -> bool {
+        syn_flood::sheds(&mut self.shared, packet)
+    }
+
     /// Takes in one frame with its flow, after [`Self::poll`] was told its stamp.
     #[inline]
     #[cfg_attr(router, optimize(speed))]
@@ -173,24 +189,29 @@ impl Detection {
         self.uploads.restore(client, baseline, now);
     }
 
-    /// Tells how late it is. Once per slice every detector looks at what has moved.
+    /// Tells how late it is. Once per slice every detector looks at what has moved; only then is there something
+    /// new to ask for.
     #[inline]
-    pub fn poll(&mut self, now: Moment, flows: &FlowTable) {
-        let Some(clock) = self.clock else {
-            self.clock = Some(now);
-            self.shared.slice = slice_of(now);
-            return;
+    pub fn poll(&mut self, now: Moment, flows: &FlowTable) -> Looked {
+        let clock = match self.clock {
+            Some(clock) if slice_of(now) == self.shared.slice => {
+                self.clock = Some(clock.max(now));
+                return Looked::Away;
+            }
+            clock => clock,
         };
-        if slice_of(now) != self.shared.slice {
-            self.turn(clock, now, flows);
-        } else if now > clock {
-            self.clock = Some(now);
-        }
+        self.turn(clock, now, flows);
+        Looked::Closely
     }
 
     /// The next slice begins.
     #[cold]
-    fn turn(&mut self, clock: Moment, now: Moment, flows: &FlowTable) {
+    fn turn(&mut self, clock: Option<Moment>, now: Moment, flows: &FlowTable) {
+        let Some(clock) = clock else {
+            self.clock = Some(now);
+            self.shared.slice = slice_of(now);
+            return;
+        };
         let jumped = now.since(clock) > MAX_JUMP || clock.since(now) > MAX_JUMP;
         if now < clock && !jumped {
             return;

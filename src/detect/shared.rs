@@ -116,7 +116,7 @@ impl Since {
 
     #[inline]
     pub(super) fn note(&mut self, at: Moment) {
-        if self.last == Moment::ZERO || at.since(self.last) > Self::BREAK {
+        if self.last == Moment::ZERO || at.nanos_since(self.last) > Self::BREAK.as_nanos() as u64 {
             self.first = at;
         }
         self.last = self.last.max(at);
@@ -285,6 +285,19 @@ impl Shared {
             return Some(self.targets.again(self.slice));
         }
         self.targets.enter(self.hash(dst), &key, self.slice)
+    }
+
+    /// Whether a destination has an entry; it is the most recent one then, but not touched.
+    #[inline]
+    pub(super) fn turn_to_target(&mut self, dst: &Addr) -> bool {
+        let key = AddrKey(*dst);
+        self.targets.is_again(&key) || self.targets.turn_to(self.hash(dst), &key)
+    }
+
+    /// Whether an address has an entry as an initiator.
+    #[inline]
+    pub(super) fn is_source(&self, src: &Addr) -> bool {
+        self.sources.contains(self.hash(src), &AddrKey(*src))
     }
 
     /// Counts a try to reach a port of a host.

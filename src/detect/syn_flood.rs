@@ -2,15 +2,29 @@
 //!
 //! Counted at the victim, because a forged source is a new one each time. What completes its handshakes is
 //! load, not a flood. Where one source tries many ports, that is a scan and said so by [`super::port_scan`].
+//!
+//! A flood is also what would wash everything else out of the tables of flows, clients and initiators. Once a slice
+//! has [`LOOKED_AT`] requests to a destination that completes few of them, most of those from strangers are counted
+//! here and go no further ([`sheds`]). An honest connection among them is met at its next packet.
 
 use super::alert::{Evidence, Finding, Kind, Severity};
 use super::count::Span;
 use super::settings::Thresholds;
 use super::shared::{AddrKey, Probe, Shared, at_target};
 use super::who::{self, Bindings};
+use crate::dissect::{Net, Packet, Transport, tcp_flags};
 
+/// Requests to one destination within a slice of which each is looked at closely.
+const LOOKED_AT: u32 = 2_000;
+/// Of those beyond, every so manieth still is: who scans or calls under the cover of a flood is seen in the end.
+const SAMPLED: u32 = 16;
 /// Handshakes completed, at most, for it to be a flood.
-const COMPLETED_PCT: u32 = 50;
+const COMPLETED_PCT: u64 = 50;
+
+/// Whether so few handshakes were completed that this is no load.
+fn is_flood(syns: u32, completed: u32) -> bool {
+    u64::from(completed) * 100 < u64::from(syns) * COMPLETED_PCT
+}
 
 pub(super) fn poll(
     shared: &mut Shared,
@@ -23,7 +37,7 @@ pub(super) fn poll(
     shared.targets.touched(slice, |AddrKey(dst), target| {
         let syns = target.counts.sum(slice, at_target::SYNS, Span::S5);
         let completed = target.counts.sum(slice, at_target::COMPLETED, Span::S5);
-        if syns >= thresholds.syn_flood_syns_5s && completed * 100 < syns * COMPLETED_PCT {
+        if syns >= thresholds.syn_flood_syns_5s && is_flood(syns, completed) {
             flooded.push((*dst, *target, syns, completed));
         }
     });
@@ -47,4 +61,30 @@ pub(super) fn poll(
             ]),
         });
     }
+}
+
+/// Whether a packet is a request of a flood that is known well enough; it is counted then.
+#[inline]
+#[cfg_attr(router, optimize(speed))]
+pub(super) fn sheds(shared: &mut Shared, packet: &Packet<'_>) -> bool {
+    let (Net::Ip(ip), Transport::Tcp(tcp)) = (&packet.net, &packet.transport) else { return false };
+    if tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) != tcp_flags::SYN || tcp.payload_len > 0 {
+        return false;
+    }
+    let slice = shared.slice;
+    if !shared.turn_to_target(&ip.dst) {
+        return false;
+    }
+    let present = shared.targets.recent().counts.present(slice);
+    let (syns, completed) = (present[at_target::SYNS], present[at_target::COMPLETED]);
+    if syns < LOOKED_AT || syns.is_multiple_of(SAMPLED) || !is_flood(syns, completed) {
+        return false;
+    }
+    if shared.is_source(&ip.src) {
+        return false;
+    }
+    let target = shared.targets.recent();
+    target.counts.add(slice, at_target::SYNS, 1);
+    target.since.note(packet.at);
+    true
 }

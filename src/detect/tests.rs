@@ -8,6 +8,7 @@ mod edges;
 mod opinions;
 
 const ATTACKER: [u8; 4] = [192, 168, 1, 66];
+const SCANNER: [u8; 4] = [192, 168, 1, 77];
 const VICTIM: [u8; 4] = [203, 0, 113, 10];
 const SYN: u8 = 2;
 const SYN_ACK: u8 = 0x12;
@@ -19,6 +20,9 @@ struct Street {
     flows: FlowTable,
     names: NameWatcher,
     alerts: Vec<Alert>,
+    /// Whether frames may be shed, and how many were.
+    sheds: bool,
+    shed: u32,
 }
 
 /// One packet to be.
@@ -36,6 +40,8 @@ impl Street {
             flows: FlowTable::new(1),
             names: NameWatcher::new(1),
             alerts: Vec::new(),
+            sheds: true,
+            shed: 0,
         }
     }
 
@@ -44,6 +50,11 @@ impl Street {
         let frame = Frame { at, link: LinkType::Ethernet, wire_len: bytes.len() as u32, data: bytes };
         let packet = dissect(&frame);
         self.detection.poll(at, &self.flows);
+        self.gather();
+        if self.sheds && self.detection.sheds(&packet) {
+            self.shed += 1;
+            return;
+        }
         let seen = self.flows.observe(&packet);
         self.detection.observe(&packet, seen.as_ref(), at);
         self.names.observe(&packet, None);
@@ -98,7 +109,9 @@ fn ports(packet: &Packet4<'_>) -> Vec<u8> {
 
 fn ipv4(packet: &Packet4<'_>, protocol: u8, rest: &[u8]) -> Vec<u8> {
     let mac = |addr: [u8; 4]| [2, 0, addr[0], addr[1], addr[2], addr[3]];
-    let mut bytes = [mac([192, 168, 1, 1]), mac(ATTACKER)].concat();
+    // Whoever forges addresses is the attacker; his neighbour has a network card of its own.
+    let sender = if packet.from.0 == SCANNER { SCANNER } else { ATTACKER };
+    let mut bytes = [mac([192, 168, 1, 1]), mac(sender)].concat();
     bytes.extend_from_slice(&[8, 0, 0x45, 0]);
     bytes.extend_from_slice(&(rest.len() as u16 + 20).to_be_bytes());
     bytes.extend_from_slice(&[0, 0, 0, 0, 64, protocol, 0, 0]);
@@ -182,6 +195,55 @@ fn a_flood_of_random_sources_is_one_alert_that_names_the_neighbour_behind_it() {
     assert_eq!(street.finish(), [(Kind::SynFlood, by(ATTACKER))]);
 }
 
+/// A minute of a thousand requests a second, each of another stranger.
+fn flood(street: &mut Street, mut beside: impl FnMut(&mut Street, u32)) {
+    for packet in 0..60_000_u32 {
+        let [b, c, d, ..] = crate::net::mix(packet.into()).to_le_bytes();
+        street.syn(packet.into(), ([11, b, c, d], 1_024), (VICTIM, 80));
+        beside(street, packet);
+    }
+}
+
+#[test]
+fn what_is_shed_of_a_flood_is_counted() {
+    let evidence = |sheds| {
+        let mut street = Street { sheds, ..Street::new(Settings::default()) };
+        flood(&mut street, |_, _| ());
+        let shed = street.shed;
+        let alerts = street.told();
+        assert_eq!(alerts.len(), 1);
+        (shed, alerts[0].kind, alerts[0].evidence)
+    };
+    let ((none, kind, whole), (shed, same_kind, counted)) = (evidence(false), evidence(true));
+    assert_eq!((none, kind, whole), (0, same_kind, counted));
+    // Of five thousand in a slice two thousand are looked at, and every sixteenth of the others.
+    assert!((30_000..35_000).contains(&shed), "{shed}");
+}
+
+#[test]
+fn a_flood_covers_neither_a_scan_nor_a_call() {
+    let mut street = Street::new(Settings::default());
+    let caller = ([192, 168, 1, 30], 50_000);
+    flood(&mut street, |street, packet| {
+        if packet % 50 == 0 {
+            let port = 1 + (packet / 50) as u16;
+            street.syn(packet.into(), (SCANNER, 40_000), (VICTIM, port));
+        }
+        if packet == 30_000 {
+            street.syn(packet.into(), caller, (VICTIM, 80));
+            let answer = Packet4 { from: (VICTIM, 80), to: caller, flags: SYN_ACK, payload: &[] };
+            street.tcp(packet.into(), &answer);
+        }
+    });
+    let found =
+        street.flows.iter().any(|(_, flow)| flow.tuple.orig.port == caller.1 && flow.resp.packets == 1);
+    assert!(found, "a connection is met at its second packet at the latest");
+    let addr = crate::net::Addr::from_v4;
+    let shared = &mut street.detection.shared;
+    let ports = shared.ports_tried(&addr(SCANNER), &addr(VICTIM), super::shared::Probe::Tcp);
+    assert!(ports > 100, "{ports} of the ports that were scanned");
+}
+
 #[test]
 fn who_forges_every_source_and_has_none_of_its_own_is_not_named() {
     let mut street = Street::new(Settings::default());
@@ -202,6 +264,7 @@ fn a_busy_server_is_no_victim() {
         street.tcp(at_ms, &Packet4 { from: to, to: from, flags: SYN_ACK, payload: &[] });
         street.tcp(at_ms, &Packet4 { from, to, flags: 0x10, payload: &[] });
     }
+    assert_eq!(street.shed, 0);
     assert_eq!(street.finish(), []);
 }
 

@@ -37,7 +37,7 @@ use walk::{Layer, Walk};
 #[cfg_attr(router, optimize(speed))]
 pub fn dissect<'a>(frame: &Frame<'a>) -> Packet<'a> {
     match plain::plain(frame) {
-        Some(packet) => packet,
+        Some(plain) => plain.packet(frame),
         None => walked(frame),
     }
 }

@@ -1,7 +1,7 @@
 //! The optional stage that looks for attacks.
 
 use super::{Engine, Output};
-use crate::detect::{self, Baseline, Detection, SecondOpinion, ThreatSample};
+use crate::detect::{self, Baseline, Detection, Looked, SecondOpinion, ThreatSample};
 use crate::net::ClientId;
 use crate::time::Moment;
 
@@ -50,8 +50,9 @@ impl Engine {
     #[inline]
     #[cfg_attr(router, optimize(speed))]
     pub(super) fn look_for_attacks(&mut self, at: Moment) {
-        if let Some(detection) = &mut self.detection {
-            detection.poll(at, &self.flows);
+        if let Some(detection) = &mut self.detection
+            && detection.poll(at, &self.flows) == Looked::Closely
+        {
             self.tell_attacks();
         }
     }
@@ -64,6 +65,7 @@ impl Engine {
         }
     }
 
+    #[cold]
     fn tell_attacks(&mut self) {
         while let Some(alert) = self.detection.as_mut().and_then(|detection| detection.next_change()) {
             self.outputs.push_back(Output::Alert(alert));

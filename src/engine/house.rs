@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use crate::account::{Books, Source};
 use crate::config::{self, Config};
 use crate::detect::{Kind, Stage};
-use crate::dissect::Frame;
-use crate::engine::{Engine, Model, NamesFrom, Output, Settings, Verdict as Counted, WindowReport};
+use crate::dissect::{Frame, dissect};
+use crate::engine::{Engine, Listing, Model, NamesFrom, Output, Settings, Verdict as Counted, WindowReport};
 use crate::flow::meter::Meter;
 use crate::history::{AlertRow, Calendar, Incidents, Minute, Minutes, epoch_s};
 use crate::lan::{ClientIdx, Identify, Placement, Vantage};
@@ -239,10 +239,11 @@ impl House {
     /// A frame passed the LAN.
     #[cfg_attr(router, optimize(speed))]
     pub fn frame(&mut self, frame: &Frame<'_>) {
-        let handled = self.engine.handle_frame(frame);
-        let (placement, wire_len) = (handled.placement, handled.packet.wire_len);
-        let weight = self.books.source().weigh(&handled.packet);
-        self.books.observe(&handled.packet, placement, handled.flow.as_ref());
+        let packet = dissect(frame);
+        let handled = self.engine.handle_packet(&packet);
+        let (placement, wire_len) = (handled.placement, packet.wire_len);
+        let weight = self.books.source().weigh(&packet);
+        self.books.observe(&packet, placement, handled.flow.as_ref());
         self.packets.push(frame);
         if let (Some(meter), Some(seen)) = (&mut self.meter, &handled.flow)
             && let Some(ended) = seen.ended
@@ -454,6 +455,10 @@ impl House {
 
     /// From now on makes records of flows, or no more.
     pub fn meter_flows(&mut self, metering: Metering) {
+        self.engine.list_flows(match metering {
+            Metering::On => Listing::Every,
+            Metering::Off => Listing::AsNeeded,
+        });
         match (metering, &self.meter) {
             (Metering::On, None) => self.meter = Some(Meter::new(self.engine.flows().capacity())),
             (Metering::Off, Some(_)) => self.meter = None,

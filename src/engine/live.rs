@@ -48,7 +48,7 @@ impl Engine {
         self.settings.model = model;
     }
 
-    /// Looks at a frame for names only: it is counted by [`Engine::handle_frame`], which sees it cut short.
+    /// Looks at a frame for names only: it is counted by [`Engine::handle_packet`], which sees it cut short.
     pub fn handle_names(&mut self, frame: &Frame<'_>) -> &[Event] {
         let packet = dissect(frame);
         let direction = match self.lan.place(&packet) {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::classify::Score;
 use crate::detect::{Alert, Detection};
-use crate::dissect::{Frame, Packet, dissect};
+use crate::dissect::Packet;
 use crate::features::Row;
 use crate::flow::{FlowTable, Seen as SeenFlow};
 use crate::lan::{ClientIdx, Identify, Lan, Placement, Vantage};
@@ -53,14 +53,13 @@ pub struct Settings {
 /// The seed for files: the same bytes give the same results.
 pub const FILE_SEED: u64 = 0x5eed;
 
-/// What one frame was taken for, so that reports need not look again.
+/// What one packet was taken for, so that reports need not look again.
 #[derive(Debug)]
-pub struct Handled<'e, 'a> {
-    /// The dissected frame.
-    pub packet: Packet<'a>,
+pub struct Handled<'e> {
     /// Whose it is.
     pub placement: Placement,
-    /// Its flow, and the flow that had to leave for it.
+    /// Its flow, and the flow that had to leave for it; `None` without an IP header and for most requests of a
+    /// flood ([`Listing`]).
     pub flow: Option<SeenFlow<'e>>,
     /// What it said of names.
     pub names: &'e [Event],
@@ -116,6 +115,25 @@ pub struct Totals {
     pub watched: Duration,
 }
 
+impl Totals {
+    fn count(&mut self, direction: Direction, wire_len: u32) {
+        match direction {
+            Direction::Up => self.up_bytes += u64::from(wire_len),
+            Direction::Down => self.down_bytes += u64::from(wire_len),
+        }
+    }
+}
+
+/// Which flows somebody wants to hear of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listing {
+    /// Those that help to judge: most of the connections that a flood asks for make none.
+    #[default]
+    AsNeeded,
+    /// Every one.
+    Every,
+}
+
 /// What was seen of the capture as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -131,6 +149,18 @@ pub struct Seen {
     pub last: Option<Moment>,
 }
 
+impl Seen {
+    #[inline]
+    fn count(&mut self, packet: &Packet<'_>) {
+        self.packets += 1;
+        self.bytes += u64::from(packet.wire_len);
+        self.malformed += u64::from(packet.malformed.is_some());
+        self.first.get_or_insert(packet.at);
+        let last = self.last.get_or_insert(packet.at);
+        *last = packet.at.max(*last);
+    }
+}
+
 /// From frames to watch time.
 pub struct Engine {
     settings: Settings,
@@ -138,6 +168,7 @@ pub struct Engine {
     flows: FlowTable,
     names: NameWatcher,
     names_from: NamesFrom,
+    listing: Listing,
     /// Absent unless asked for: who does not want alerts does not pay for them.
     detection: Option<Box<Detection>>,
     windows: Windows,
@@ -157,6 +188,7 @@ impl Engine {
             flows: FlowTable::new(settings.seed),
             names: NameWatcher::new(settings.seed),
             names_from: NamesFrom::default(),
+            listing: Listing::default(),
             detection: None,
             settings,
             windows: Windows::new(),
@@ -168,41 +200,44 @@ impl Engine {
         }
     }
 
-    /// Takes in one frame.
+    /// Takes in one dissected frame.
     #[cfg_attr(router, optimize(speed))]
-    pub fn handle_frame<'a>(&mut self, frame: &Frame<'a>) -> Handled<'_, 'a> {
-        let packet = dissect(frame);
-        self.seen.packets += 1;
-        self.seen.bytes += u64::from(packet.wire_len);
-        self.seen.malformed += u64::from(packet.malformed.is_some());
-        self.seen.first = self.seen.first.or(Some(packet.at));
-        self.seen.last = self.seen.last.max(Some(packet.at));
-        self.stretch_from = self.stretch_from.or(Some(packet.at));
+    pub fn handle_packet(&mut self, packet: &Packet<'_>) -> Handled<'_> {
+        self.seen.count(packet);
+        self.stretch_from.get_or_insert(packet.at);
         self.advance(packet.at);
         self.look_for_attacks(packet.at);
-        let placement = self.lan.place(&packet);
-        let flow = self.flows.observe(&packet);
+        let placement = self.lan.place(packet);
+        if let Placement::Client(side) = placement {
+            slot(&mut self.totals, side.client).count(side.direction, packet.wire_len);
+        }
+        if self.listing == Listing::AsNeeded
+            && self.detection.as_mut().is_some_and(|detection| detection.sheds(packet))
+        {
+            return Handled { placement, flow: None, names: &[] };
+        }
+        let flow = self.flows.observe(packet);
         let mut direction = None;
         if let (Placement::Client(side), Some(ip)) = (placement, packet.ip()) {
             direction = Some(side.direction);
-            let totals = slot(&mut self.totals, side.client);
-            match side.direction {
-                Direction::Up => totals.up_bytes += u64::from(packet.wire_len),
-                Direction::Down => totals.down_bytes += u64::from(packet.wire_len),
-            }
-            let sample = viewer::sample(&packet, ip, &side, flow.as_ref());
+            let sample = viewer::sample(packet, ip, &side, flow.as_ref());
             self.windows.observe(side.client, &sample);
         }
-        if self.names_from == NamesFrom::EveryFrame && self.names.observe(&packet, direction) > 0 {
+        if self.names_from == NamesFrom::EveryFrame && self.names.observe(packet, direction) > 0 {
             self.lan.learn_names(self.names.events());
         }
         if let Some(detection) = &mut self.detection {
-            detection.observe(&packet, flow.as_ref(), packet.at);
+            detection.observe(packet, flow.as_ref(), packet.at);
             if self.names_from == NamesFrom::EveryFrame {
-                detection.observe_names(&packet, self.names.events(), self.names.question());
+                detection.observe_names(packet, self.names.events(), self.names.question());
             }
         }
-        Handled { packet, placement, flow, names: self.names.events() }
+        Handled { placement, flow, names: self.names.events() }
+    }
+
+    /// From now on has a flow for every packet, or only as needed.
+    pub fn list_flows(&mut self, listing: Listing) {
+        self.listing = listing;
     }
 
     /// Time passed without a frame.
@@ -228,6 +263,7 @@ impl Engine {
     }
 
     /// What follows from what was handled; ask until there is nothing more.
+    #[inline]
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -262,8 +298,15 @@ impl Engine {
         self.windows.late()
     }
 
-    #[cfg_attr(router, optimize(speed))]
+    #[inline]
     fn advance(&mut self, at: Moment) {
+        if !self.windows.passes(at) {
+            self.advance_windows(at);
+        }
+    }
+
+    #[cold]
+    fn advance_windows(&mut self, at: Moment) {
         loop {
             match self.windows.advance(at) {
                 Progress::UpToDate => return,

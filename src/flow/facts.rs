@@ -216,7 +216,7 @@ impl Flow {
         } else {
             TCP_IDLE
         };
-        now.since(self.last) > idle
+        now.nanos_since(self.last) > idle.as_nanos() as u64
     }
 
     /// Whether `packet` opens a new connection on the ports of this closed one.

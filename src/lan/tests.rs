@@ -1,5 +1,5 @@
 use super::*;
-use crate::dissect::{Fragment, Ip, Path};
+use crate::dissect::{Ether, Fragment, Ip, Path};
 use crate::time::Moment;
 
 const TABLET: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x11]);

@@ -112,6 +112,12 @@ impl AlertLog {
         }
     }
 
+    /// How many clients were new once.
+    #[inline]
+    pub fn greeted(&self) -> usize {
+        self.clients
+    }
+
     /// Notes the clients that were not there before.
     pub fn greet(&mut self, clients: &Clients, at: Moment) {
         while self.clients < clients.len() {

@@ -98,6 +98,12 @@ impl ServerBytes {
     pub fn bytes_in(&self, no: WindowNo, windows: usize) -> u64 {
         (0..windows.min(RING) as u64).filter(|k| *k <= no).map(|k| u64::from(self.bytes[slot(no - k)])).sum()
     }
+
+    /// The same for all of the ring: what is neither in the window after `no` nor before the ring.
+    fn bytes_in_ring(&self, no: WindowNo) -> u64 {
+        let all: u64 = self.bytes.iter().map(|&bytes| u64::from(bytes)).sum();
+        all - u64::from(self.bytes[slot(no + 1)]) - u64::from(self.bytes[slot(no + 2)])
+    }
 }
 
 /// The fixed-size state of one client.
@@ -159,7 +165,7 @@ impl Client {
         counts.packets = counts.packets.saturating_add(packets);
         counts.squares = counts.squares.saturating_add(squares);
         if let Some(last) = self.last_at {
-            let gap_us = (sample.at.since(last).as_nanos() as u64 / 1_000).min(MAX_GAP_US);
+            let gap_us = (sample.at.nanos_since(last) / 1_000).min(MAX_GAP_US);
             // The packets of a super-packet arrived back to back: gaps of zero.
             sums.gaps = sums.gaps.saturating_add(packets);
             sums.gap_us += gap_us;
@@ -220,7 +226,7 @@ impl Client {
                 used
             }
             None => {
-                let least = (0..MAX_SERVERS).min_by_key(|&i| self.servers[i].bytes_in(no, RING)).unwrap_or(0);
+                let least = (0..MAX_SERVERS).min_by_key(|&i| self.servers[i].bytes_in_ring(no)).unwrap_or(0);
                 self.servers[least] = ServerBytes { addr, ..ServerBytes::NONE };
                 least
             }

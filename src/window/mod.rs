@@ -123,6 +123,8 @@ pub struct Windows {
     clock: Option<Moment>,
     /// The earliest window that is still open.
     open: WindowNo,
+    /// When it can be closed: its end plus what may be late.
+    deadline: Moment,
     unknown: Option<(WindowNo, Unknown)>,
     late: u64,
 }
@@ -146,7 +148,7 @@ impl Default for Windows {
 impl Windows {
     /// No clients, no time.
     pub fn new() -> Self {
-        Self { clients: Vec::new(), clock: None, open: 0, unknown: None, late: 0 }
+        Self { clients: Vec::new(), clock: None, open: 0, deadline: Moment::ZERO, unknown: None, late: 0 }
     }
 
     /// Latest packet time seen or told.
@@ -159,28 +161,36 @@ impl Windows {
         self.late
     }
 
+    /// Whether moving the packet clock to `now` completes nothing, as for nearly every packet; it is moved then.
+    #[inline]
+    pub fn passes(&mut self, now: Moment) -> bool {
+        match &mut self.clock {
+            Some(clock) if now >= *clock && now < self.deadline => {
+                *clock = now;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Moves the packet clock to `now` and says what is complete. Call until [`Progress::UpToDate`] before
     /// observing a packet of that time. Earlier times than the latest seen change nothing.
     pub fn advance(&mut self, now: Moment) -> Progress {
+        if self.passes(now) {
+            return Progress::UpToDate;
+        }
+        let progress = self.advance_slowly(now);
+        self.deadline = window_start(self.open + 1) + LATE;
+        progress
+    }
+
+    #[cold]
+    fn advance_slowly(&mut self, now: Moment) -> Progress {
         let Some(clock) = self.clock else {
             self.clock = Some(now);
             self.open = window_no(now);
             return Progress::UpToDate;
         };
-        if now >= clock && now.as_nanos() < self.deadline_nanos() {
-            self.clock = Some(now);
-            return Progress::UpToDate;
-        }
-        self.advance_slowly(clock, now)
-    }
-
-    /// The end of the earliest open window plus what may be late.
-    fn deadline_nanos(&self) -> u64 {
-        window_start(self.open + 1).as_nanos().saturating_add(LATE.as_nanos() as u64)
-    }
-
-    #[cold]
-    fn advance_slowly(&mut self, clock: Moment, now: Moment) -> Progress {
         let jumped = if now >= clock { now.since(clock) } else { clock.since(now) };
         if jumped > MAX_JUMP {
             // First the windows that were open, at most two, then the gap itself.
@@ -194,7 +204,7 @@ impl Windows {
         }
         // Before a window is closed: how much of it counts depends on how far time has come.
         self.clock = self.clock.max(Some(now));
-        if now.as_nanos() >= self.deadline_nanos() {
+        if now >= window_start(self.open + 1) + LATE {
             self.open += 1;
             return Progress::Close(self.open - 1);
         }
@@ -208,6 +218,7 @@ impl Windows {
             return Progress::UpToDate;
         }
         self.open += 1;
+        self.deadline = window_start(self.open + 1) + LATE;
         Progress::Close(self.open - 1)
     }
 

@@ -156,8 +156,7 @@ impl<R: Read> TraceReader<R> {
         Ok(self.peeked.map(|record| record.at))
     }
 
-    #[inline]
-    #[cfg_attr(router, optimize(speed))]
+    #[inline(always)]
     fn advance(&mut self) -> Result<Option<Record>, TraceError> {
         let found = match &mut self.format {
             Format::Pcap(pcap) => pcap.advance(&mut self.window, &mut self.damage),

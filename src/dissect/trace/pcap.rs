@@ -40,8 +40,7 @@ impl Pcap {
         Ok(Self { order, tick_ns, record_header, link })
     }
 
-    #[inline]
-    #[cfg_attr(router, optimize(speed))]
+    #[inline(always)]
     pub(super) fn advance<R: Read>(
         &self,
         window: &mut Window<R>,
