@@ -1,7 +1,7 @@
 //! The daemon: one loop that waits for frames, requests, signals, the kernel's news and the next second.
 //!
-//! Nothing in the loop waits for anything else. In each turn it reads at most 256 frames per handle, answers who
-//! asks, ticks once a second, and puts the wanted firewall in force as soon as it changed, so that the time from a
+//! Nothing in the loop waits for anything else. In each turn it reads at most 256 frames per handle, asks whoever woke
+//! it, ticks once a second, and puts the wanted firewall in force as soon as it changed, so that the time from a
 //! decision to its effect is that of one netlink transaction. All deciding is done by the house, which does not
 //! know this file.
 
@@ -47,6 +47,9 @@ mod settings;
 
 /// Between two looks at the clock when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
+/// Frames that can carry a name come one by one; after some were read, the next wait so long for company. A new server
+/// of a blocked service is on the list before its first segment all the same.
+const NAMES_REST: Duration = Duration::from_millis(2);
 /// Events kept for those who ask.
 const MAX_RECENT: usize = 256;
 /// The user the daemon becomes, and the group whose members may speak to it.
@@ -129,6 +132,9 @@ pub struct Daemon {
     model_trouble: Option<String>,
     /// Whether frames were left in a ring.
     backlog: Backlog,
+    /// Frames that can carry a name wake us from then on.
+    names_again: Moment,
+    asked: Asked,
     started: Moment,
     next_tick: Moment,
 }
@@ -138,6 +144,22 @@ pub struct Daemon {
 enum Course {
     On,
     Leave,
+}
+
+/// What ended the wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// Frames, or a timer.
+    Frames,
+    /// Somebody else, too.
+    Any,
+}
+
+/// Whether requests came in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    Something,
 }
 
 /// Runs until a signal says to leave.
@@ -195,6 +217,8 @@ impl Daemon {
             exporter: Ok(None),
             model_trouble,
             backlog: Backlog::Empty,
+            names_again: now.mono,
+            asked: Asked::Nothing,
             started: now.mono,
             next_tick: now.mono,
         };
@@ -267,33 +291,59 @@ impl Daemon {
 
     /// Waits for something, then does all of it.
     fn turn(&mut self) -> Result<Course, DaemonError> {
+        let woken = self.wait()?;
+        let now = self.clock.now();
+        self.backlog = self.listen(now);
+        self.record(now);
+        self.count(now);
+        // Under a flood nearly every turn is about frames alone, and asking everybody else costs as much as they do.
+        // Requests beyond what one turn takes are in a buffer of ours already: nobody wakes us for those.
+        let only_frames = woken == Woken::Frames && self.asked == Asked::Nothing;
+        if only_frames && now.mono < self.next_tick {
+            self.enforce(now);
+            return Ok(Course::On);
+        }
+        self.asked = self.attend();
+        let course = self.obey();
+        if now.mono >= self.next_tick {
+            self.tick(self.clock.now());
+        }
+        self.enforce(self.clock.now());
+        Ok(course)
+    }
+
+    /// Waits until somebody wants something, a timer is due, or frames are there.
+    fn wait(&mut self) -> Result<Woken, DaemonError> {
         let now = self.clock.moment();
         let mut entries: Vec<(RawFd, Interest)> =
             vec![(self.signals.as_raw_fd(), Interest::Read), (self.link_monitor.as_raw_fd(), Interest::Read)];
         entries.extend(self.enforcer.iter().map(|e| (e.monitor().as_raw_fd(), Interest::Read)));
-        entries.extend(self.counters.iter().map(|counters| (counters.as_raw_fd(), Interest::Read)));
-        entries.extend(self.ears.descriptors().map(|fd| (fd, Interest::Read)));
-        entries.extend(self.tape.iter().map(|tape| (tape.as_raw_fd(), Interest::Read)));
         entries.extend(self.desk.interests());
+        let others = entries.len();
+        entries.extend(self.counters.iter().map(|counters| (counters.as_raw_fd(), Interest::Read)));
+        entries.extend(self.tape.iter().map(|tape| (tape.as_raw_fd(), Interest::Read)));
+        let names_rest = self.names_again.since(now);
+        let wanted = |heard: Heard| heard == Heard::Headers || names_rest == Duration::ZERO;
+        let frames = self.ears.descriptors().filter(|(heard, _)| wanted(*heard));
+        entries.extend(frames.map(|(_, fd)| (fd, Interest::Read)));
         let limit = match self.backlog {
-            Backlog::Empty => self.next_tick.since(now),
+            Backlog::Empty if names_rest == Duration::ZERO => self.next_tick.since(now),
+            Backlog::Empty => self.next_tick.since(now).min(names_rest),
             Backlog::More => Duration::ZERO,
         };
-        sys::poll(&entries, limit, |_| ()).map_err(DaemonError::System)?;
-        // Everything is nonblocking, so all of it is asked rather than only what was ready.
-        self.backlog = self.listen();
-        self.record(self.clock.now());
-        self.count(self.clock.now());
-        self.attend();
-        let course = self.obey();
-        self.enforce();
-        Ok(course)
+        let mut woken = Woken::Frames;
+        sys::poll(&entries, limit, |index| {
+            if index < others {
+                woken = Woken::Any;
+            }
+        })
+        .map_err(DaemonError::System)?;
+        Ok(woken)
     }
 
-    /// Reads frames and ticks.
-    fn listen(&mut self) -> Backlog {
+    /// Reads frames.
+    fn listen(&mut self, now: Now) -> Backlog {
         let bridge = self.clock.bridge();
-        let now = self.clock.now();
         match bridge.step {
             Step::None => {}
             Step::Forward(by) | Step::Back(by) => {
@@ -302,12 +352,16 @@ impl Daemon {
             }
         }
         let house = &mut self.house;
+        let mut names = 0;
         let backlog = self.ears.read(bridge, now.mono, |heard, frame| match heard {
             Heard::Headers => house.frame(frame),
-            Heard::Names => house.name_frame(frame),
+            Heard::Names => {
+                names += 1;
+                house.name_frame(frame);
+            }
         });
-        if now.mono >= self.next_tick {
-            self.tick(now);
+        if names > 0 {
+            self.names_again = now.mono + NAMES_REST;
         }
         backlog
     }
@@ -383,22 +437,25 @@ impl Daemon {
     }
 
     /// Answers requests.
-    fn attend(&mut self) {
-        for request in self.desk.turn() {
+    fn attend(&mut self) -> Asked {
+        let requests = self.desk.turn();
+        let asked = if requests.is_empty() { Asked::Nothing } else { Asked::Something };
+        for request in requests {
             let now = self.clock.now();
             if request.method == "subscribe" {
                 self.desk.subscribe(request.peer);
-                self.desk.answer(&request, Ok(&json!({ "subscribed": true })));
+                self.desk.answer(&request, Ok(json!({ "subscribed": true }).to_string()));
                 continue;
             }
             match methods::serve(self, &request, now) {
-                Ok(result) => self.desk.answer(&request, Ok(&result)),
+                Ok(result) => self.desk.answer(&request, Ok(result)),
                 Err(failure) => {
                     let refusal = Refusal { code: failure.code, message: &failure.message };
                     self.desk.answer(&request, Err(refusal));
                 }
             }
         }
+        asked
     }
 
     /// Signals and the kernel's news.
@@ -429,8 +486,7 @@ impl Daemon {
     }
 
     /// Puts the wanted firewall in force if it changed.
-    fn enforce(&mut self) {
-        let now = self.clock.now();
+    fn enforce(&mut self, now: Now) {
         let Some(enforcer) = &mut self.enforcer else { return };
         if let Some(compiled) = self.house.wanted(now) {
             if compiled.omitted > 0 {

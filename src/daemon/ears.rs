@@ -147,10 +147,12 @@ impl Ears {
         self.ears.iter_mut().for_each(|ear| ear.retry_at = Moment::ZERO);
     }
 
-    /// What to poll, in the order of [`Ears::read`]'s `which`: two descriptors per open interface.
-    pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> + '_ {
+    /// What to poll: two descriptors per open interface.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = (Heard, RawFd)> + '_ {
         let open = self.ears.iter().filter_map(|ear| ear.handles.as_ref());
-        open.flat_map(|(headers, names)| [headers.as_raw_fd(), names.as_raw_fd()])
+        open.flat_map(|(headers, names)| {
+            [(Heard::Headers, headers.as_raw_fd()), (Heard::Names, names.as_raw_fd())]
+        })
     }
 
     /// Reads all handles, at most [`FRAMES_PER_TURN`] frames each, names first: a handshake is known before the

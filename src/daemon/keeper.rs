@@ -113,7 +113,7 @@ impl Keeper {
         let Some(database) = &mut self.database else { return };
         database.put_ledger(state);
         if let Some(day) = ledger.day() {
-            for usage in ledger.usages().into_iter().filter(|usage| usage.used_s > 0) {
+            for usage in ledger.usages().filter(|usage| usage.used_s > 0) {
                 database.put_usage(UsageRow { day, client: usage.client.to_string(), used_s: usage.used_s });
             }
         }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Failure, Host, failure, present};
+use super::{Call, Failure, Host, Text, failure, present};
 use crate::engine::house::Act;
 use crate::quota::Who;
 
-pub(super) fn act(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
+pub(super) fn act(host: &mut dyn Host, call: &Call<'_>) -> Result<Text, Failure> {
     let who = present::who(host.house(), call)?;
     let minutes = minutes(call)?;
     let act = match call.method {
@@ -23,8 +23,10 @@ pub(super) fn act(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure
     log::info!("{} by user {}", call.method, call.uid);
     let house = host.house();
     Ok(match who {
-        Who::Client(client) => json!({ "client": present::shown(house, &house.ledger().usage(client)) }),
-        Who::Profile(_) | Who::All => json!({ "clients": present::all(house) }),
+        Who::Client(client) => {
+            json!({ "client": present::shown(house, &house.ledger().usage(client)) }).into()
+        }
+        Who::Profile(_) | Who::All => present::everybody(house),
     })
 }
 

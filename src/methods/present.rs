@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Failure, Host, failure};
+use super::{Call, Failure, Host, Text, failure};
 use crate::engine::house::{House, Sight};
 use crate::flow::Flow;
 use crate::lan::ClientIdx;
@@ -15,7 +15,7 @@ const MAX_FLOWS: usize = 1_000;
 /// Flows shown unless asked for more.
 const FLOWS: u64 = 100;
 
-pub(super) fn status(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
+pub(super) fn status(host: &mut dyn Host, call: &Call<'_>) -> Result<Text, Failure> {
     let condition = host.condition(call.now);
     let findings = host.findings().len();
     let time_s = host.wall_s(call.now);
@@ -23,7 +23,7 @@ pub(super) fn status(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fail
     let (windows, streaming) = house.tally();
     let seen = house.engine().seen();
     let ledger = house.ledger();
-    Ok(json!({
+    let head = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "mode": condition.mode,
         "time_s": time_s,
@@ -40,17 +40,32 @@ pub(super) fn status(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fail
         "findings": findings,
         "measurable": house.sight() == Sight::Full,
         "bytes_from": house.bytes_from().as_str(),
-        "clients": all(house),
-    }))
+    });
+    Ok(with_clients(&head, house))
 }
 
-pub(super) fn clients(host: &mut dyn Host, _: &Call<'_>) -> Result<Value, Failure> {
-    Ok(json!({ "clients": all(host.house()), "bytes_from": host.house().bytes_from().as_str() }))
+pub(super) fn clients(host: &mut dyn Host, _: &Call<'_>) -> Result<Text, Failure> {
+    Ok(everybody(host.house()))
 }
 
-/// Every client as JSON.
-pub(super) fn all(house: &House) -> Vec<Value> {
-    house.ledger().usages().iter().map(|usage| shown(house, usage)).collect()
+/// All clients and nothing else.
+pub(super) fn everybody(house: &House) -> Text {
+    with_clients(&json!({ "bytes_from": house.bytes_from().as_str() }), house)
+}
+
+/// An object that also has every client, under `clients`.
+fn with_clients(head: &Value, house: &House) -> Text {
+    let mut text = head.to_string();
+    text.pop();
+    text.push_str(",\"clients\":");
+    let mut before = '[';
+    for usage in house.ledger().usages() {
+        text.push(before);
+        text.push_str(&shown(house, &usage).to_string());
+        before = ',';
+    }
+    text.push_str(if before == '[' { "[]}" } else { "]}" });
+    Text(text)
 }
 
 pub(super) fn client(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {

@@ -1,8 +1,6 @@
 //! The one list of methods.
 
-use serde_json::Value;
-
-use super::{Call, Failure, Host, acts, alerts, metrics, packets, past, present};
+use super::{Call, Failure, Host, Text, acts, alerts, metrics, packets, past, present};
 
 /// Whether a method changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +59,7 @@ pub struct Method {
 }
 
 /// What answers a method.
-pub(super) type Answer = fn(&mut dyn Host, &Call<'_>) -> Result<Value, Failure>;
+pub(super) type Answer = fn(&mut dyn Host, &Call<'_>) -> Result<Text, Failure>;
 
 /// Makes [`TABLE`] and [`ANSWERS`] of the same rows. Apart, because whoever only needs the descriptions (the gateway's
 /// own program) must not carry household, engine and database along in its flash.
@@ -70,7 +68,7 @@ macro_rules! methods {
         /// All methods. Reading ones first, in the order in which people ask.
         pub const TABLE: &[Method] = &[$($make($name, $params, $about)),*];
         /// Their answers, in the same order.
-        pub(super) const ANSWERS: &[Answer] = &[$($answer),*];
+        pub(super) const ANSWERS: &[Answer] = &[$(|host, call| $answer(host, call).map(Text::from)),*];
     };
 }
 

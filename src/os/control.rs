@@ -28,6 +28,8 @@ pub const MAX_PEERS: usize = 32;
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 /// Answers a peer has not read yet; an answer larger than this alone is still sent.
 pub const MAX_PENDING_BYTES: usize = 1024 * 1024;
+/// Room for answers that a peer keeps once it has read them all.
+const MAX_KEPT_BYTES: usize = 16 * 1024;
 /// Requests taken from one peer in one wake-up.
 const MAX_REQUESTS_PER_TURN: usize = 16;
 /// How long the command line waits for an answer.
@@ -133,12 +135,9 @@ struct Line {
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Refused<'a> {
     id: &'a Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Refusal<'a>>,
+    error: Refusal<'a>,
 }
 
 /// A negative answer.
@@ -286,14 +285,12 @@ impl Desk {
         }
     }
 
-    /// Answers a request. A peer that has left meanwhile is no error.
-    pub fn answer(&mut self, request: &Request, outcome: Result<&Value, Refusal<'_>>) {
-        let answer = match outcome {
-            Ok(result) => Answer { id: &request.id, result: Some(result), error: None },
-            Err(error) => Answer { id: &request.id, result: None, error: Some(error) },
-        };
-        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.no == request.peer) {
-            peer.queue(&answer);
+    /// Answers a request, with JSON as text. A peer that has left meanwhile is no error.
+    pub fn answer(&mut self, request: &Request, outcome: Result<String, Refusal<'_>>) {
+        let Some(peer) = self.peers.iter_mut().find(|peer| peer.no == request.peer) else { return };
+        match outcome {
+            Ok(result) => peer.answer(&request.id, result),
+            Err(error) => peer.queue(&Refused { id: &request.id, error }),
         }
     }
 
@@ -372,20 +369,40 @@ impl Connected {
     }
 
     fn refuse(&mut self, code: &str, message: &str) {
-        self.queue(&Answer { id: &Value::Null, result: None, error: Some(Refusal { code, message }) });
+        self.queue(&Refused { id: &Value::Null, error: Refusal { code, message } });
     }
 
     fn queue(&mut self, message: &impl Serialize) {
-        // A peer that does not read is disconnected at its next turn; until then nothing more is kept for it.
-        if self.outgoing.len() > MAX_PENDING_BYTES {
-            self.outgoing.resize(2 * MAX_PENDING_BYTES + 1, b' ');
+        if self.has_room() && serde_json::to_writer(&mut self.outgoing, message).is_ok() {
+            self.outgoing.push_back(b'\n');
+            let _ = self.flush();
+        }
+    }
+
+    /// Sends a long answer without a second copy of it: what is sent already leaves the text as the only buffer.
+    fn answer(&mut self, id: &Value, mut result: String) {
+        if !self.has_room() {
             return;
         }
-        if let Ok(line) = serde_json::to_vec(message) {
-            self.outgoing.extend(line);
-            self.outgoing.push_back(b'\n');
+        self.outgoing.extend(format!("{{\"id\":{id},\"result\":").as_bytes());
+        result.push_str("}\n");
+        let _ = self.flush();
+        if self.outgoing.is_empty() {
+            self.outgoing = VecDeque::from(result.into_bytes());
+        } else {
+            self.outgoing.extend(result.as_bytes());
         }
         let _ = self.flush();
+    }
+
+    /// Whether a peer reads what it asks for. One that does not is disconnected at its next turn; until then nothing
+    /// more is kept for it.
+    fn has_room(&mut self) -> bool {
+        let room = self.outgoing.len() <= MAX_PENDING_BYTES;
+        if !room {
+            self.outgoing.resize(2 * MAX_PENDING_BYTES + 1, b' ');
+        }
+        room
     }
 
     fn flush(&mut self) -> Presence {
@@ -398,6 +415,9 @@ impl Connected {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Presence::Leaves,
             }
+        }
+        if self.outgoing.is_empty() && self.outgoing.capacity() > MAX_KEPT_BYTES {
+            self.outgoing = VecDeque::new();
         }
         Presence::Stays
     }

@@ -162,8 +162,8 @@ impl Ledger {
     }
 
     /// Everybody, in the order of their addresses.
-    pub fn usages(&self) -> Vec<Usage> {
-        self.clients.keys().map(|client| self.usage(*client)).collect()
+    pub fn usages(&self) -> impl Iterator<Item = Usage> + '_ {
+        self.clients.keys().map(|client| self.usage(*client))
     }
 
     /// Seconds a client watched on the day before, late credits included.

@@ -205,11 +205,11 @@ impl Stage {
         for request in self.desk.turn() {
             if request.method == "subscribe" {
                 self.desk.subscribe(request.peer);
-                self.desk.answer(&request, Ok(&json!({ "subscribed": true })));
+                self.desk.answer(&request, Ok(json!({ "subscribed": true }).to_string()));
                 continue;
             }
             match methods::serve(self, &request, packet_now) {
-                Ok(result) => self.desk.answer(&request, Ok(&result)),
+                Ok(result) => self.desk.answer(&request, Ok(result)),
                 Err(failure) => {
                     let refusal = Refusal { code: failure.code, message: &failure.message };
                     self.desk.answer(&request, Err(refusal));
@@ -268,7 +268,7 @@ impl Stage {
 
     fn keep(&mut self) {
         if let Some(day) = self.house.ledger().day() {
-            let usages = self.house.ledger().usages().into_iter().filter(|usage| usage.used_s > 0);
+            let usages = self.house.ledger().usages().filter(|usage| usage.used_s > 0);
             for usage in usages {
                 let client = usage.client.to_string();
                 self.database.put_usage(UsageRow { day, client, used_s: usage.used_s });

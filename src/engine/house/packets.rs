@@ -1,6 +1,7 @@
 //! The last packets, headers only, in a ring of fixed size: what was it, just now?
-
-use std::collections::VecDeque;
+//!
+//! A packet lies in one piece, behind a head that says how long it is; what does not fit behind the newest begins again
+//! at the front of the buffer, where the oldest make room. So keeping a packet is two copies and no loop over bytes.
 
 use crate::dissect::{Frame, LinkType};
 use crate::time::Moment;
@@ -12,10 +13,17 @@ const HEAD_BYTES: usize = 20;
 /// A ring of packets.
 #[derive(Debug)]
 pub struct Packets {
-    bytes: VecDeque<u8>,
+    /// As long as was ever used: what is never used costs nothing.
+    bytes: Vec<u8>,
     capacity: usize,
     snaplen: usize,
     held: usize,
+    /// Where the oldest packet lies.
+    oldest: usize,
+    /// Behind the newest.
+    next: usize,
+    /// Behind the last packet before the front of the buffer was used again.
+    end: usize,
 }
 
 impl Packets {
@@ -24,36 +32,72 @@ impl Packets {
         let capacity = usize::try_from(capacity.as_u64()).unwrap_or(0);
         let snaplen = usize::try_from(snaplen).unwrap_or(0).min(usize::from(u16::MAX));
         let capacity = if capacity < HEAD_BYTES + snaplen { 0 } else { capacity };
-        // The memory is touched as packets come: what is never used costs nothing.
-        Self { bytes: VecDeque::with_capacity(capacity), capacity, snaplen, held: 0 }
+        let bytes = Vec::with_capacity(capacity);
+        Self { bytes, capacity, snaplen, held: 0, oldest: 0, next: 0, end: 0 }
     }
 
     /// Keeps a packet; the oldest leave for it.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub fn push(&mut self, frame: &Frame<'_>) {
         if self.capacity == 0 {
             return;
         }
         let data = &frame.data[..frame.data.len().min(self.snaplen)];
-        while self.bytes.len() + HEAD_BYTES + data.len() > self.capacity {
-            self.drop_oldest();
-        }
         let mut head = [0; HEAD_BYTES];
         head[..8].copy_from_slice(&frame.at.as_nanos().to_le_bytes());
         head[8..12].copy_from_slice(&frame.wire_len.to_le_bytes());
         head[12..16].copy_from_slice(&frame.link.number().to_le_bytes());
         head[16..20].copy_from_slice(&u32::try_from(data.len()).unwrap_or(0).to_le_bytes());
-        self.bytes.extend(&head);
-        self.bytes.extend(data);
+        let len = HEAD_BYTES + data.len();
+        self.make_room(len);
+        if self.bytes.len() < self.next + len {
+            self.bytes.resize(self.next + len, 0);
+        }
+        let (to_head, to_data) = self.bytes[self.next..self.next + len].split_at_mut(HEAD_BYTES);
+        to_head.copy_from_slice(&head);
+        to_data.copy_from_slice(data);
+        self.next += len;
         self.held += 1;
     }
 
+    /// Drops the oldest until `len` bytes are free behind the newest, or at the front.
+    #[inline]
+    fn make_room(&mut self, len: usize) {
+        loop {
+            if !self.is_around() {
+                if self.capacity - self.next >= len {
+                    return;
+                }
+                (self.end, self.next) = (self.next, 0);
+            }
+            if self.held == 0 || self.oldest - self.next >= len {
+                return;
+            }
+            self.drop_oldest();
+        }
+    }
+
+    /// Whether the newest lie before the oldest.
+    #[inline]
+    fn is_around(&self) -> bool {
+        self.held > 0 && self.next <= self.oldest
+    }
+
+    #[inline]
     fn drop_oldest(&mut self) {
-        let mut len = [0; 4];
-        len.iter_mut().zip(self.bytes.range(16..20)).for_each(|(to, from)| *to = *from);
-        let len = HEAD_BYTES + u32::from_le_bytes(len) as usize;
-        self.bytes.drain(..len.min(self.bytes.len()));
+        self.oldest += HEAD_BYTES + self.len_at(self.oldest);
         self.held -= 1;
+        if self.oldest == self.end {
+            self.oldest = 0;
+        }
+    }
+
+    /// Bytes of the packet whose head is there.
+    #[inline]
+    fn len_at(&self, at: usize) -> usize {
+        let word = self.bytes.get(at + 16..at + HEAD_BYTES).and_then(|bytes| bytes.first_chunk());
+        word.map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
     }
 
     /// Packets in the ring.
@@ -73,21 +117,18 @@ impl Packets {
 
     /// Shows every packet, the oldest first.
     pub fn each<E>(&self, mut show: impl FnMut(&Frame<'_>) -> Result<(), E>) -> Result<(), E> {
-        let mut data = Vec::with_capacity(self.snaplen);
-        let mut bytes = self.bytes.iter().copied();
+        let mut at = self.oldest;
         for _ in 0..self.held {
-            let mut head = [0; HEAD_BYTES];
-            head.iter_mut().zip(&mut bytes).for_each(|(to, from)| *to = from);
+            let len = self.len_at(at);
+            let (head, data) = self.bytes[at..at + HEAD_BYTES + len].split_at(HEAD_BYTES);
             let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
             let nanos = u64::from(word(0)) | u64::from(word(4)) << 32;
-            data.clear();
-            data.extend(bytes.by_ref().take(word(16) as usize));
-            show(&Frame {
-                at: Moment::from_nanos(nanos),
-                link: LinkType::from_number(word(12)),
-                wire_len: word(8),
-                data: &data,
-            })?;
+            let (at_moment, link) = (Moment::from_nanos(nanos), LinkType::from_number(word(12)));
+            show(&Frame { at: at_moment, link, wire_len: word(8), data })?;
+            at += HEAD_BYTES + len;
+            if at == self.end && self.next <= self.oldest {
+                at = 0;
+            }
         }
         Ok(())
     }

@@ -65,7 +65,7 @@ impl House {
             };
             return Some(Who::Client(owner.unwrap_or(id)));
         }
-        let known = self.ledger.usages().into_iter().map(|usage| usage.client);
+        let known = self.ledger.usages().map(|usage| usage.client);
         let mut known = known.filter(|client| same(&self.name_of(*client).unwrap_or_default()));
         known.next().map(Who::Client)
     }

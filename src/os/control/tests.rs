@@ -50,7 +50,7 @@ fn a_request_is_one_line_and_so_is_its_answer() {
         ("status", Access::View, &json!(7))
     );
     assert_eq!(requests[1].params, json!({"n": 1}));
-    desk.answer(&requests[0], Ok(&json!({"ok": true})));
+    desk.answer(&requests[0], Ok(json!({"ok": true}).to_string()));
     desk.answer(&requests[1], Err(Refusal { code: "bad_params", message: "no" }));
     assert_eq!(line(&mut stream), r#"{"id":7,"result":{"ok":true}}"#);
     assert_eq!(line(&mut stream), r#"{"id":"x","error":{"code":"bad_params","message":"no"}}"#);
@@ -143,7 +143,7 @@ fn a_caller_gets_its_answer_or_the_reason() {
     while answered < 2 {
         for request in desk.turn() {
             match request.method.as_str() {
-                "status" => desk.answer(&request, Ok(&json!("fine"))),
+                "status" => desk.answer(&request, Ok(json!("fine").to_string())),
                 _ => desk.answer(&request, Err(Refusal { code: "bad_params", message: "who?" })),
             }
             answered += 1;
