@@ -188,6 +188,10 @@ impl Key for Key6 {
 pub(super) trait IpKey: Key {
     fn new(src: (Addr, u16), dst: (Addr, u16), transport: Transport) -> Self;
     fn ends(&self) -> (Endpoint, Endpoint);
+    /// The same two addresses, whatever they exchange.
+    fn pair(&self) -> Self;
+    /// Whether somebody talks to himself.
+    fn is_alone(&self) -> bool;
     fn transport(&self) -> Transport;
 }
 
@@ -201,6 +205,14 @@ impl IpKey for Key4 {
     fn ends(&self) -> (Endpoint, Endpoint) {
         let end = |addr, port| Endpoint { addr: Addr::from_v4(addr), port: u16::from_le_bytes(port) };
         (end(self.a, self.a_port), end(self.b, self.b_port))
+    }
+
+    fn pair(&self) -> Self {
+        Self { a_port: [0; 2], b_port: [0; 2], transport: Transport::Other, ..*self }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.a == self.b
     }
 
     fn transport(&self) -> Transport {
@@ -218,6 +230,14 @@ impl IpKey for Key6 {
     fn ends(&self) -> (Endpoint, Endpoint) {
         let end = |addr, port| Endpoint { addr: Addr::from_v6(addr), port: u16::from_le_bytes(port) };
         (end(self.a, self.a_port), end(self.b, self.b_port))
+    }
+
+    fn pair(&self) -> Self {
+        Self { a_port: [0; 2], b_port: [0; 2], transport: Transport::Other, ..*self }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.a == self.b
     }
 
     fn transport(&self) -> Transport {

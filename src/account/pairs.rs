@@ -3,9 +3,7 @@
 use crate::dissect::IpVersion;
 use crate::net::Addr;
 
-use super::conversations::{
-    Conversation, Conversations, Ends, Family, IpKey, Key4, Key6, Transport, conversation,
-};
+use super::conversations::{Conversation, Conversations, Ends, Family, IpKey, Key4, Key6, conversation};
 use super::row::{Exchange, Sender};
 use super::table::{Key, Table, fold};
 use super::{Count, Rest, Seed};
@@ -73,14 +71,12 @@ fn bytes<K>(exchange: &Exchange<K>) -> u64 {
 fn sums<K: IpKey>(family: &Family<K>) -> Table<K> {
     let mut pairs = Table::new(family.len(), Seed::default());
     for row in family.exchanges().filter(|row| row.key.transport().counts_ip()) {
-        let (a, b) = row.key.ends();
-        let key = K::new((a.addr, 0), (b.addr, 0), Transport::Other);
         let [mut ab, mut ba] = row.sent;
-        if a.addr == b.addr {
+        if row.key.is_alone() {
             // A host that talks to itself does not answer itself.
             ab += std::mem::take(&mut ba);
         }
-        pairs.merge(&key, [ab, ba], [row.first, row.last]);
+        pairs.merge(&row.key.pair(), [ab, ba], [row.first, row.last]);
     }
     pairs
 }

@@ -82,7 +82,7 @@ pub(super) struct Beyond {
     span_ns: u64,
 }
 
-/// By number of row; at most as many as there are rows.
+/// By number of row; at most as many as there are rows, some 100 bytes each if somebody makes every row need one.
 pub(super) type Beyonds = HashMap<u32, Beyond>;
 
 /// What two ends exchanged, all of it.

@@ -119,7 +119,15 @@ impl AlertLog {
     }
 
     /// Notes the clients that were not there before.
+    #[inline]
     pub fn greet(&mut self, clients: &Clients, at: Moment) {
+        if self.clients < clients.len() {
+            self.greet_new(clients, at);
+        }
+    }
+
+    #[cold]
+    fn greet_new(&mut self, clients: &Clients, at: Moment) {
         while self.clients < clients.len() {
             if let Some(known) = clients.known(ClientIdx::at(self.clients)) {
                 self.event(at, "new_device", known.id);

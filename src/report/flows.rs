@@ -50,9 +50,11 @@ struct Flags {
 impl Flags {
     fn new(bits: u8) -> Self {
         let mut flags = Self { letters: [0; 8], len: 0 };
-        for (bit, &letter) in b"FSRPAUEC".iter().enumerate() {
-            flags.letters[usize::from(flags.len)] = letter;
-            flags.len += bits >> bit & 1;
+        let mut left = bits;
+        while left != 0 {
+            flags.letters[usize::from(flags.len)] = b"FSRPAUEC"[left.trailing_zeros() as usize];
+            flags.len += 1;
+            left &= left - 1;
         }
         flags
     }
