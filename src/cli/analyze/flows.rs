@@ -91,6 +91,9 @@ impl FlowReports {
 
     /// All flows that are still open end here; returns what services moved.
     pub(super) fn finish(mut self, engine: &Engine, out: &mut impl Write) -> io::Result<Option<Services>> {
+        if !self.are_wanted() {
+            return Ok(None);
+        }
         for (slot, flow) in engine.flows().iter() {
             self.take(engine, &Ended { flow: *flow, slot, by: EndedBy::Drained }, out)?;
         }
