@@ -106,7 +106,17 @@ pub struct Lan {
     clients: Clients,
     advertised: Vec<Prefix>,
     gateways: Vec<MacAddr>,
+    /// Packets come in trains: the client of the packet before is mostly that of the next.
+    recent: Option<Recent>,
     tally: Tally,
+}
+
+/// A client that was just looked up. Numbers never change hands, so this stays true.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    mac: MacAddr,
+    addr: Addr,
+    client: ClientIdx,
 }
 
 impl Lan {
@@ -118,6 +128,7 @@ impl Lan {
             clients: Clients::new(),
             advertised: Vec::with_capacity(MAX_PREFIXES),
             gateways: Vec::with_capacity(MAX_GATEWAYS),
+            recent: None,
             tally: Tally::default(),
         }
     }
@@ -265,8 +276,25 @@ impl Lan {
 
     /// The number of the client behind this MAC and address. With `Identify::Ip`, and without a MAC, the address
     /// is the client.
-    #[cfg_attr(router, optimize(speed))]
+    #[inline]
     fn enter(&mut self, mac: MacAddr, addr: Addr) -> ClientIdx {
+        match self.recent {
+            Some(recent) if recent.mac == mac && recent.addr == addr => recent.client,
+            _ => self.look_up(mac, addr),
+        }
+    }
+
+    #[inline(never)]
+    #[cfg_attr(router, optimize(speed))]
+    fn look_up(&mut self, mac: MacAddr, addr: Addr) -> ClientIdx {
+        let client = self.client_of(mac, addr);
+        // Those that found no room are counted each time.
+        self.recent = (client != ClientIdx::OVERFLOW).then_some(Recent { mac, addr, client });
+        client
+    }
+
+    #[cfg_attr(router, optimize(speed))]
+    fn client_of(&mut self, mac: MacAddr, addr: Addr) -> ClientIdx {
         let mac = Some(mac).filter(|mac| *mac != MacAddr::NONE && !mac.is_group());
         let id = match (self.identify, mac) {
             (Identify::Mac, Some(mac)) => ClientId::Mac(mac),
