@@ -68,7 +68,7 @@ impl Engine {
     #[cold]
     fn tell_attacks(&mut self) {
         while let Some(alert) = self.detection.as_mut().and_then(|detection| detection.next_change()) {
-            self.outputs.push_back(Output::Alert(alert));
+            self.outputs.push_back(Output::Alert(Box::new(alert)));
         }
     }
 }

@@ -311,7 +311,7 @@ impl House {
                 Output::Window(window) => self.window(&window),
                 Output::SessionEnded { client, session } => {
                     if let Some(client) = self.client_id(client) {
-                        self.news.push_back(News::Session { client, session });
+                        self.news.push_back(News::Session { client, session: *session });
                     }
                 }
                 Output::Alert(alert) => self.attacked(&alert),

@@ -96,12 +96,12 @@ pub enum Verdict {
 pub enum Output {
     /// A window was closed.
     Window(WindowReport),
-    /// A session is over.
-    SessionEnded { client: ClientIdx, session: Session },
+    /// A session is over. Boxed, like alerts: a thousand windows close at once, and their queue should stay small.
+    SessionEnded { client: ClientIdx, session: Box<Session> },
     /// The packet clock jumped; context was forgotten.
     Gap { from: Moment, to: Moment },
     /// An attack began, got worse, goes on or is over.
-    Alert(Alert),
+    Alert(Box<Alert>),
 }
 
 /// What one client moved and watched so far.
@@ -354,7 +354,7 @@ impl Engine {
         for (client, _) in self.lan.clients().iter() {
             let viewer = self.viewers.get_mut(client.index()).and_then(Option::as_mut);
             if let Some(session) = viewer.and_then(|viewer| viewer.end(&self.settings.model.session)) {
-                self.outputs.push_back(Output::SessionEnded { client, session });
+                self.outputs.push_back(Output::SessionEnded { client, session: Box::new(session) });
             }
         }
     }

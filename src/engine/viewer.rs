@@ -110,7 +110,8 @@ impl Viewer {
             Step::Off => return (Verdict::Idle, Duration::ZERO),
             Step::Ended => {
                 if let Some(session) = self.session.take() {
-                    outputs.push_back(Output::SessionEnded { client: turn.client, session });
+                    let (client, session) = (turn.client, Box::new(session));
+                    outputs.push_back(Output::SessionEnded { client, session });
                 }
                 return (Verdict::Idle, Duration::ZERO);
             }

@@ -173,7 +173,7 @@ impl Collector {
             Output::SessionEnded { client, session } => {
                 let sessions = &mut self.of(client).sessions;
                 if sessions.len() < MAX_SESSIONS {
-                    sessions.push(session);
+                    sessions.push(*session);
                 }
             }
             Output::Alert(_) => {}

@@ -100,7 +100,7 @@ impl ServerBytes {
     }
 }
 
-/// The fixed-size state of one client.
+/// The bounded state of one client.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// Earliest window that is still open.
@@ -109,8 +109,8 @@ pub struct Client {
     since: WindowNo,
     sums: [Sums; RING + 2],
     seconds: [SecondStats; RING_SECS],
-    servers: [ServerBytes; MAX_SERVERS],
-    server_count: u8,
+    /// At most [`MAX_SERVERS`]; most devices of a crowd talk to one.
+    servers: Vec<ServerBytes>,
     /// Where the previous received packet's server stands, valid within one window.
     last_server: Option<(WindowNo, u8)>,
     last_at: Option<Moment>,
@@ -131,8 +131,7 @@ impl Client {
             since: open,
             sums: [Sums::default(); RING + 2],
             seconds: [0; RING_SECS],
-            servers: [ServerBytes::NONE; MAX_SERVERS],
-            server_count: 0,
+            servers: Vec::new(),
             last_server: None,
             last_at: None,
         }
@@ -211,12 +210,11 @@ impl Client {
         }
         let hash = addr.fingerprint();
         self.sums[slot(no)].bitmap[hash as usize % BITMAP_WORDS] |= 1 << (hash >> 8 & 63);
-        let used = usize::from(self.server_count);
-        let place = match self.servers[..used].iter().position(|s| s.addr == addr) {
+        let used = self.servers.len();
+        let place = match self.servers.iter().position(|s| s.addr == addr) {
             Some(place) => place,
             None if used < MAX_SERVERS => {
-                self.server_count += 1;
-                self.servers[used] = ServerBytes { addr, ..ServerBytes::NONE };
+                self.servers.push(ServerBytes { addr, ..ServerBytes::NONE });
                 used
             }
             None => {
@@ -262,7 +260,7 @@ impl Client {
         for second in 0..WINDOW_SECS as u64 {
             self.seconds[second_slot((no + 2) * WINDOW_SECS as u64 + second)] = 0;
         }
-        for server in &mut self.servers[..usize::from(self.server_count)] {
+        for server in &mut self.servers {
             server.bytes[next] = 0;
         }
     }
@@ -284,7 +282,7 @@ impl Client {
 
     /// The servers of the last two minutes, in no order.
     pub fn servers(&self) -> &[ServerBytes] {
-        &self.servers[..usize::from(self.server_count)]
+        &self.servers
     }
 
     /// Received bytes in the last `windows` windows up to and including `no`.

@@ -270,9 +270,9 @@ impl Windows {
         }
     }
 
-    /// Bytes of memory per client.
+    /// Bytes of memory per client at most.
     pub const fn bytes_per_client() -> usize {
-        size_of::<Client>()
+        size_of::<Client>() + client::MAX_SERVERS * size_of::<client::ServerBytes>()
     }
 }
 
