@@ -80,6 +80,7 @@ pub(super) type ServiceKey = (AddrKey, AddrKey, u16);
 /// Notes by slot, and services.
 #[derive(Debug)]
 pub(super) struct Streams {
+    /// None until the first.
     notes: Box<[Note]>,
     pub(super) services: Table<ServiceKey, Service>,
 }
@@ -94,7 +95,7 @@ impl Note {
 impl Streams {
     pub(super) fn new() -> Self {
         Self {
-            notes: vec![Note::default(); SETS * WAYS].into_boxed_slice(),
+            notes: Box::default(),
             // Slow guessing needs to be remembered for an hour.
             services: Table::new(MAX_SERVICES, KEPT * 20),
         }
@@ -103,6 +104,9 @@ impl Streams {
     /// The note of a flow. A table larger than the usual one shares notes: slots wrap.
     #[inline]
     pub(super) fn note(&mut self, slot: Slot) -> &mut Note {
+        if self.notes.is_empty() {
+            self.notes = vec![Note::default(); SETS * WAYS].into_boxed_slice();
+        }
         let places = self.notes.len();
         &mut self.notes[slot.0 as usize % places]
     }

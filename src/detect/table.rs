@@ -1,6 +1,7 @@
 //! Bounded tables of whoever is being watched.
 //!
-//! Four places per set, fixed at start. When a set is full, the newcomer takes the place of the entry that is out
+//! Four places per set, fixed at start; their memory comes with the first entry, for most households never see most
+//! kinds of attack. When a set is full, the newcomer takes the place of the entry that is out
 //! of date, else of the one with the least evidence, but never of one that has more evidence than
 //! [`HEAVY`] and was touched within a minute: a flood of strangers must not wash out an attack in
 //! progress. A newcomer that finds no place is counted and not watched.
@@ -28,6 +29,7 @@ struct Place<K, V> {
 pub(super) struct Table<K, V> {
     /// Part of the hash, 0 where nothing lives.
     tags: Box<[u32]>,
+    /// None until the first entry.
     places: Box<[Place<K, V>]>,
     /// Slices after which an untouched entry is dropped.
     ttl: Slice,
@@ -40,14 +42,7 @@ impl<K: Copy + Eq + Default, V: Clone + Default> Table<K, V> {
     /// For `capacity` entries (rounded up to a power of two), each forgotten `ttl` slices after its last touch.
     pub(super) fn new(capacity: usize, ttl: Slice) -> Self {
         let len = capacity.next_power_of_two().max(WAYS);
-        let place = Place { key: K::default(), last: 0, touched: 0, value: V::default() };
-        Self {
-            tags: vec![0; len].into_boxed_slice(),
-            places: vec![place; len].into_boxed_slice(),
-            ttl,
-            recent: 0,
-            refused: 0,
-        }
+        Self { tags: vec![0; len].into_boxed_slice(), places: Box::default(), ttl, recent: 0, refused: 0 }
     }
 
     fn set(&self, hash: u64) -> (usize, u32) {
@@ -138,6 +133,10 @@ impl<K: Copy + Eq + Default, V: Clone + Default> Table<K, V> {
             return None;
         }
         self.tags[at] = tag;
+        if self.places.is_empty() {
+            let place = Place { key: K::default(), last: 0, touched: 0, value: V::default() };
+            self.places = vec![place; self.tags.len()].into_boxed_slice();
+        }
         self.places[at] = Place { key: *key, last: slice, touched: 0, value: V::default() };
         Some(at)
     }

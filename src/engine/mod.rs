@@ -93,6 +93,7 @@ pub enum Verdict {
 
 /// What the engine has to say.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are windows, which are worth their room")]
 pub enum Output {
     /// A window was closed.
     Window(WindowReport),

@@ -24,7 +24,7 @@ pub(super) fn act(host: &mut dyn Host, call: &Call<'_>) -> Result<Text, Failure>
     let house = host.house();
     Ok(match who {
         Who::Client(client) => {
-            json!({ "client": present::shown(house, &house.ledger().usage(client)) }).into()
+            json!({ "client": present::shown(house, house.ledger().usage(client)) }).into()
         }
         Who::Profile(_) | Who::All => present::everybody(house),
     })

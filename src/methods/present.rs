@@ -1,5 +1,6 @@
 //! What is so now.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Call, Failure, Host, Text, failure};
@@ -7,8 +8,9 @@ use crate::engine::house::{House, Sight};
 use crate::flow::Flow;
 use crate::lan::ClientIdx;
 use crate::names::Pair;
-use crate::net::ClientId;
-use crate::quota::{Usage, Who};
+use crate::net::{Addr, ClientId};
+use crate::quota::{Standing, Usage, Who};
+use crate::time::WallTime;
 
 /// Flows shown at most.
 const MAX_FLOWS: usize = 1_000;
@@ -55,17 +57,17 @@ pub(super) fn everybody(house: &House) -> Text {
 
 /// An object that also has every client, under `clients`.
 fn with_clients(head: &Value, house: &House) -> Text {
-    let mut text = head.to_string();
+    let mut text = head.to_string().into_bytes();
     text.pop();
-    text.push_str(",\"clients\":");
-    let mut before = '[';
+    text.extend(b",\"clients\":[");
     for usage in house.ledger().usages() {
-        text.push(before);
-        text.push_str(&shown(house, &usage).to_string());
-        before = ',';
+        // Into memory, of a struct that is always JSON: it cannot fail.
+        let _ = serde_json::to_writer(&mut text, &Shown::new(house, usage));
+        text.push(b',');
     }
-    text.push_str(if before == '[' { "[]}" } else { "]}" });
-    Text(text)
+    text.pop_if(|last| *last == b',');
+    text.extend(b"]}");
+    Text(String::from_utf8(text).unwrap_or_default())
 }
 
 pub(super) fn client(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
@@ -73,7 +75,7 @@ pub(super) fn client(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fail
     let Who::Client(client) = who(house, call)? else {
         return Err(failure("bad_params", "a profile is not a client"));
     };
-    let mut shown = shown(house, &house.ledger().usage(client));
+    let mut shown = shown(house, house.ledger().usage(client));
     let listed: Vec<String> = house.blocks().listed(client).map(|addr| addr.to_string()).collect();
     let services: Vec<String> = house.blocks().services(client).map(str::to_owned).collect();
     shown["blocked_servers"] = json!(listed);
@@ -88,32 +90,92 @@ pub(super) fn who(house: &House, call: &Call<'_>) -> Result<Who, Failure> {
     house.who(text).ok_or_else(|| failure("unknown_client", format!("nobody is called {text:?}")))
 }
 
-/// A client as JSON.
-pub(super) fn shown(house: &House, usage: &Usage) -> Value {
-    let mut shown = json!(usage);
-    let client = usage.client;
-    let index = house.engine().lan().clients().find(&client);
-    let moved = index.map(|index| house.moved(index)).unwrap_or_default();
-    let left_s = usage.quota_s.map(|quota_s| quota_s.saturating_sub(usage.budget_used_s));
-    shown["name"] = json!(house.name_of(client));
-    shown["addresses"] = json!(house.addresses_of(client));
-    shown["left_s"] = json!(left_s);
-    shown["up_bytes"] = json!(moved.up);
-    shown["down_bytes"] = json!(moved.down);
-    shown["watching"] = json!(index.and_then(|index| watching(house, index)));
-    if house.sight() == Sight::Blind {
-        // Nobody knows; zero would be a lie.
-        (shown["used_s"], shown["left_s"]) = (Value::Null, Value::Null);
-    }
-    shown["random_mac"] = json!(matches!(client, ClientId::Mac(mac) if mac.is_local()));
-    shown
+/// A client as JSON: a struct and not a tree of values, for a crowd has a thousand of them.
+#[derive(Serialize)]
+struct Shown<'a> {
+    client: ClientId,
+    name: Option<String>,
+    addresses: Vec<Addr>,
+    profile: Option<String>,
+    standing: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Option<WallTime>>,
+    used_s: Option<u32>,
+    budget_used_s: u32,
+    quota_s: Option<u32>,
+    left_s: Option<u32>,
+    granted_min: u16,
+    up_bytes: u64,
+    down_bytes: u64,
+    watching: Option<Watching<'a>>,
+    random_mac: bool,
 }
 
-/// The session that goes on now, `null` if none does.
-fn watching(house: &House, index: ClientIdx) -> Option<Value> {
+/// The session that goes on now.
+#[derive(Serialize)]
+struct Watching<'a> {
+    watch_s: u64,
+    services: Vec<&'a str>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(house: &'a House, usage: Usage) -> Self {
+        let client = usage.client;
+        let index = house.engine().lan().clients().find(&client);
+        let moved = index.map(|index| house.moved(index)).unwrap_or_default();
+        let (standing, plan, until) = told(usage.standing);
+        // Nobody knows; zero would be a lie.
+        let measured = house.sight() == Sight::Full;
+        let left_s = usage.quota_s.map(|quota_s| quota_s.saturating_sub(usage.budget_used_s));
+        Self {
+            client,
+            name: house.name_of(client),
+            addresses: house.addresses_of(client),
+            profile: usage.profile,
+            standing,
+            plan,
+            until,
+            used_s: measured.then_some(usage.used_s),
+            budget_used_s: usage.budget_used_s,
+            quota_s: usage.quota_s,
+            left_s: left_s.filter(|_| measured),
+            granted_min: usage.granted_min,
+            up_bytes: moved.up,
+            down_bytes: moved.down,
+            watching: index.and_then(|index| watching(house, index)),
+            random_mac: matches!(client, ClientId::Mac(mac) if mac.is_local()),
+        }
+    }
+}
+
+/// A standing's word, and the plan and the time that belong to it.
+fn told(standing: Standing) -> (&'static str, Option<String>, Option<Option<WallTime>>) {
+    let word = standing.word();
+    match standing {
+        Standing::Exhausted { until } | Standing::OutsideHours { until } | Standing::Paused { until } => {
+            (word, None, Some(until))
+        }
+        Standing::Capped { plan, until } => (word, Some(plan), Some(until)),
+        Standing::Unlimited
+        | Standing::Within { .. }
+        | Standing::Warned { .. }
+        | Standing::Grace { .. }
+        | Standing::Denied
+        | Standing::Exempt => (word, None, None),
+    }
+}
+
+/// A client as JSON.
+pub(super) fn shown(house: &House, usage: Usage) -> Value {
+    json!(Shown::new(house, usage))
+}
+
+fn watching(house: &House, index: ClientIdx) -> Option<Watching<'_>> {
     let session = house.engine().session(index)?;
     let services = if house.config().main.names { session.services() } else { Vec::new() };
-    Some(json!({ "watch_s": session.watched.as_secs(), "services": services }))
+    Some(Watching { watch_s: session.watched.as_secs(), services })
 }
 
 pub(super) fn flows(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
