@@ -12,6 +12,7 @@ mod books;
 mod conversations;
 mod hierarchy;
 mod intervals;
+mod keys;
 mod pairs;
 mod row;
 mod services;

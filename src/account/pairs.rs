@@ -1,9 +1,12 @@
 //! Pairs of addresses and hosts: sums over conversations, made when a report asks for them.
 
+use std::ops::Range;
+
 use crate::dissect::IpVersion;
 use crate::net::Addr;
 
-use super::conversations::{Conversation, Conversations, Ends, Family, IpKey, Key4, Key6, conversation};
+use super::conversations::{Conversation, Conversations, Ends, Family, conversation};
+use super::keys::{IpKey, Key4, Key6};
 use super::row::{Exchange, Sender};
 use super::table::{Key, Table, fold};
 use super::{Count, Rest, Seed};
@@ -36,14 +39,12 @@ impl Pairs {
         }
     }
 
-    /// All of one version.
-    pub fn of_version(&self, version: IpVersion) -> impl Iterator<Item = Conversation> {
-        let all = 0..self.v4.len() + self.v6.len();
-        let of_version = match version {
+    /// The places of those of one version.
+    pub fn places(&self, version: IpVersion) -> Range<usize> {
+        match version {
             IpVersion::V4 => 0..self.v4.len(),
-            IpVersion::V6 => self.v4.len()..all.end,
-        };
-        of_version.filter_map(|no| self.get(no))
+            IpVersion::V6 => self.v4.len()..self.v4.len() + self.v6.len(),
+        }
     }
 
     /// Bytes of each, both ways.

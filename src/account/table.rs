@@ -179,6 +179,11 @@ impl<K: Key> Table<K> {
         self.rows.len()
     }
 
+    /// Whose a row is, by order of appearance.
+    pub(super) fn key(&self, no: usize) -> Option<&K> {
+        self.rows.get(no).map(|row| &row.key)
+    }
+
     /// What a row says, by order of appearance.
     pub(super) fn exchange(&self, no: usize) -> Option<Exchange<K>> {
         self.rows.get(no).map(|row| Exchange::of(row, self.beyonds.get(&(no as u32))))

@@ -1,7 +1,7 @@
 //! Protocols, intervals, conversations, pairs and hosts: as JSON rows, CSV rows and text like tshark's.
 
 use std::cmp::Reverse;
-use std::io;
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -118,18 +118,35 @@ impl Kind {
         }
     }
 
-    /// Shows each conversation of this kind to `show`, in order of appearance.
-    ///
-    /// # Errors
-    /// Those of `show`.
-    pub fn each(self, of: &Talks, show: &mut dyn FnMut(Conversation) -> io::Result<()>) -> io::Result<()> {
+    /// Where in the tables conversations of this kind may be.
+    fn places(self, of: &Talks) -> Range<usize> {
         match self {
-            Self::Eth => of.conversations.eth().try_for_each(show),
-            Self::Ip => of.pairs.of_version(IpVersion::V4).try_for_each(show),
-            Self::Ipv6 => of.pairs.of_version(IpVersion::V6).try_for_each(show),
-            Self::Tcp => of.conversations.ports(Transport::Tcp).try_for_each(show),
-            Self::Udp => of.conversations.ports(Transport::Udp).try_for_each(show),
+            Self::Eth => 0..of.conversations.eth_len(),
+            Self::Ip => of.pairs.places(IpVersion::V4),
+            Self::Ipv6 => of.pairs.places(IpVersion::V6),
+            Self::Tcp | Self::Udp => 0..of.conversations.ports_len(),
         }
+    }
+
+    /// The conversation at a place, if it is one of this kind.
+    pub(super) fn at(self, of: &Talks, place: usize) -> Option<Conversation> {
+        match self {
+            Self::Eth => of.conversations.eth_at(place),
+            Self::Ip | Self::Ipv6 => of.pairs.get(place),
+            Self::Tcp => of.conversations.ports_at(Transport::Tcp, place),
+            Self::Udp => of.conversations.ports_at(Transport::Udp, place),
+        }
+    }
+
+    /// Conversations of this kind, in order of appearance.
+    pub fn each(self, of: &Talks) -> impl Iterator<Item = Conversation> {
+        self.places(of).filter_map(move |place| self.at(of, place))
+    }
+
+    /// Where they are, most frames first.
+    pub(super) fn busiest_first(self, of: &Talks) -> Vec<u32> {
+        let frames = |place| self.at(of, place).map(|talk| (talk.ab.frames + talk.ba.frames, place as u32));
+        most_first(self.places(of).filter_map(frames))
     }
 }
 
@@ -286,7 +303,7 @@ impl Row for PairRow {
 
 /// Pairs of IP addresses of both versions, most bytes first.
 pub fn pair_rows(pairs: &Pairs) -> impl Iterator<Item = PairRow> {
-    most_first(pairs.bytes()).into_iter().filter_map(|no| {
+    most_first(pairs.bytes().zip(0..)).into_iter().filter_map(|no| {
         let Conversation { ends: Ends::Ip(_, a, b), ab, ba, .. } = pairs.get(no as usize)? else {
             return None;
         };
@@ -294,11 +311,11 @@ pub fn pair_rows(pairs: &Pairs) -> impl Iterator<Item = PairRow> {
     })
 }
 
-/// Places in a list by what is said there, greatest first, equal ones as they are.
-fn most_first(bytes: impl Iterator<Item = u64>) -> Vec<u32> {
-    let mut order: Vec<(Reverse<u64>, u32)> = bytes.map(Reverse).zip(0..).collect();
+/// Places by what is said there, greatest first, equal ones in order.
+fn most_first(said: impl Iterator<Item = (u64, u32)>) -> Vec<u32> {
+    let mut order: Vec<_> = said.map(|(size, place)| (Reverse(size), place)).collect();
     order.sort_unstable();
-    order.into_iter().map(|(_, no)| no).collect()
+    order.into_iter().map(|(_, place)| place).collect()
 }
 
 /// What one address moved.
@@ -333,7 +350,7 @@ impl Row for HostRow {
 /// Hosts, most bytes first.
 pub fn host_rows(pairs: &Pairs) -> impl Iterator<Item = HostRow> + use<> {
     let hosts = pairs.hosts();
-    let order = most_first(hosts.iter().map(|host| host.sent.bytes + host.received.bytes));
+    let order = most_first(hosts.iter().map(|host| host.sent.bytes + host.received.bytes).zip(0..));
     let hosts = order.into_iter().filter_map(move |no| hosts.get(no as usize));
     hosts.map(|Host { addr, sent, received }| HostRow {
         address: addr,

@@ -54,20 +54,15 @@ pub fn intervals(out: &mut impl Write, intervals: &Intervals) -> io::Result<()> 
 /// # Errors
 /// Those of the writer.
 pub fn conversations(out: &mut impl Write, talks: &Talks, kind: Kind, first: Moment) -> io::Result<()> {
-    let mut rows = Vec::new();
-    kind.each(talks, &mut |conversation| {
-        rows.push(conversation);
-        Ok(())
-    })?;
-    rows.sort_by_key(|row| std::cmp::Reverse(row.ab.frames + row.ba.frames));
     writeln!(out, "\n{} conversations\n", kind.title())?;
     writeln!(
         out,
         "{:<47}    {:<47} {:>8} {:>13} {:>8} {:>13} {:>8} {:>13} {:>16} {:>14}",
         "a", "b", "frames<-", "bytes<-", "frames->", "bytes->", "frames", "bytes", "start", "duration"
     )?;
-    for conversation in &rows {
-        let row = ConversationRow::new(kind, conversation, first);
+    for place in kind.busiest_first(talks) {
+        let Some(conversation) = kind.at(talks, place as usize) else { continue };
+        let row = ConversationRow::new(kind, &conversation, first);
         let (a, b) = row.names();
         writeln!(
             out,

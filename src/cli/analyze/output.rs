@@ -134,10 +134,10 @@ impl Results<'_> {
             document.open_list(out, "conversations")?;
             let (mut rows, mut first) = (Rows::default(), true);
             for kind in Kind::ALL {
-                kind.each(&talks, &mut |conversation| {
+                for conversation in kind.each(&talks) {
                     let row = ConversationRow::new(kind, &conversation, self.first);
-                    rows.json(out, std::mem::replace(&mut first, false), &row)
-                })?;
+                    rows.json(out, std::mem::replace(&mut first, false), &row)?;
+                }
             }
             JsonObject::close_list(out)?;
         }
@@ -189,9 +189,9 @@ impl Results<'_> {
         if self.selection.has(Report::Conversations) {
             text::csv_section(out, first, ConversationRow::COLUMNS)?;
             for kind in Kind::ALL {
-                kind.each(&talks, &mut |conversation| {
-                    rows.csv(out, &ConversationRow::new(kind, &conversation, self.first))
-                })?;
+                for conversation in kind.each(&talks) {
+                    rows.csv(out, &ConversationRow::new(kind, &conversation, self.first))?;
+                }
             }
         }
         let pairs = talks.into_pairs();
