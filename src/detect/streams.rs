@@ -123,6 +123,9 @@ impl Streams {
 
     /// A flow is over or was forgotten: it is no longer open.
     pub(super) fn close(&mut self, shared: &Shared, flow: &Flow, slot: Slot, at: Moment) {
+        if self.notes.is_empty() {
+            return;
+        }
         let note = self.note(slot);
         if std::mem::take(&mut note.is_open)
             && let Some(service) = self.service(shared, flow, at)

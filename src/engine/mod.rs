@@ -91,6 +91,9 @@ pub enum Verdict {
     Counted { from: WindowNo },
 }
 
+/// Room for outputs that is kept when they were taken.
+const MAX_KEPT_OUTPUTS: usize = 64;
+
 /// What the engine has to say.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are windows, which are worth their room")]
@@ -243,6 +246,10 @@ impl Engine {
 
     /// Time passed without a frame.
     pub fn handle_tick(&mut self, at: Moment) {
+        if self.outputs.is_empty() && self.outputs.capacity() > MAX_KEPT_OUTPUTS {
+            // A thousand windows had closed at once.
+            self.outputs = VecDeque::new();
+        }
         if self.stretch_from.is_some() {
             self.advance(at);
             self.look_for_attacks(at);
