@@ -68,17 +68,17 @@ impl<const N: usize> Sliding<N> {
     #[inline]
     #[cfg_attr(router, optimize(speed))]
     pub(super) fn add(&mut self, slice: Slice, which: usize, n: u32) {
-        self.roll(slice);
-        let (five, thirty) = (self.slice as usize % CELLS, self.slice as usize / CELLS % CELLS);
-        self.fives[five][which] = self.fives[five][which].saturating_add(n);
-        self.thirties[thirty][which] = self.thirties[thirty][which].saturating_add(n);
+        let (five, thirty) = self.present(slice);
+        five[which] = five[which].saturating_add(n);
+        thirty[which] = thirty[which].saturating_add(n);
     }
 
-    /// All counters of slice `slice`.
+    /// All counters of slice `slice`, and of its half minute: what is counted goes into both.
     #[inline]
-    pub(super) fn present(&mut self, slice: Slice) -> &[u32; N] {
+    pub(super) fn present(&mut self, slice: Slice) -> (&mut [u32; N], &mut [u32; N]) {
         self.roll(slice);
-        &self.fives[self.slice as usize % CELLS]
+        let (five, thirty) = (self.slice as usize % CELLS, self.slice as usize / CELLS % CELLS);
+        (&mut self.fives[five], &mut self.thirties[thirty])
     }
 
     /// Takes back up to `n` of what was counted within the half minute.

@@ -287,17 +287,28 @@ impl Shared {
         self.targets.enter(self.hash(dst), &key, self.slice)
     }
 
-    /// Whether a destination has an entry; it is the most recent one then, but not touched.
+    /// Counts one more of `which` at a destination, if it has an entry that `suits` and the source is a stranger.
     #[inline]
-    pub(super) fn turn_to_target(&mut self, dst: &Addr) -> bool {
+    pub(super) fn count_stranger(
+        &mut self,
+        (src, dst): (&Addr, &Addr),
+        (which, at): (usize, Moment),
+        suits: impl FnOnce(&[u32; 8]) -> bool,
+    ) -> bool {
         let key = AddrKey(*dst);
-        self.targets.is_again(&key) || self.targets.turn_to(self.hash(dst), &key)
-    }
-
-    /// Whether an address has an entry as an initiator.
-    #[inline]
-    pub(super) fn is_source(&self, src: &Addr) -> bool {
-        self.sources.contains(self.hash(src), &AddrKey(*src))
+        if !self.targets.is_again(&key) && !self.targets.turn_to(self.hash(dst), &key) {
+            return false;
+        }
+        let source = self.hash(src);
+        let target = self.targets.recent();
+        let (five, thirty) = target.counts.present(self.slice);
+        if !suits(five) || self.sources.contains(source, &AddrKey(*src)) {
+            return false;
+        }
+        five[which] = five[which].saturating_add(1);
+        thirty[which] = thirty[which].saturating_add(1);
+        target.since.note(at);
+        true
     }
 
     /// Counts a try to reach a port of a host.

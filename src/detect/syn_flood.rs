@@ -17,7 +17,7 @@ use crate::dissect::{Net, Packet, Transport, tcp_flags};
 /// Requests to one destination within a slice of which each is looked at closely.
 const LOOKED_AT: u32 = 2_000;
 /// Of those beyond, every so manieth still is: who scans or calls under the cover of a flood is seen in the end.
-const SAMPLED: u32 = 16;
+const SAMPLED: u32 = 64;
 /// Handshakes completed, at most, for it to be a flood.
 const COMPLETED_PCT: u64 = 50;
 
@@ -71,20 +71,8 @@ pub(super) fn sheds(shared: &mut Shared, packet: &Packet<'_>) -> bool {
     if tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) != tcp_flags::SYN || tcp.payload_len > 0 {
         return false;
     }
-    let slice = shared.slice;
-    if !shared.turn_to_target(&ip.dst) {
-        return false;
-    }
-    let present = shared.targets.recent().counts.present(slice);
-    let (syns, completed) = (present[at_target::SYNS], present[at_target::COMPLETED]);
-    if syns < LOOKED_AT || syns.is_multiple_of(SAMPLED) || !is_flood(syns, completed) {
-        return false;
-    }
-    if shared.is_source(&ip.src) {
-        return false;
-    }
-    let target = shared.targets.recent();
-    target.counts.add(slice, at_target::SYNS, 1);
-    target.since.note(packet.at);
-    true
+    shared.count_stranger((&ip.src, &ip.dst), (at_target::SYNS, packet.at), |present| {
+        let (syns, completed) = (present[at_target::SYNS], present[at_target::COMPLETED]);
+        syns >= LOOKED_AT && !syns.is_multiple_of(SAMPLED) && is_flood(syns, completed)
+    })
 }
