@@ -18,7 +18,7 @@ use crate::net::{Addr, Endpoint, MacAddr};
 use crate::time::Moment;
 
 use super::hierarchy::{Depth, Link, Shape};
-use super::keys::{IpKey, Key4, Key6, MacPair};
+use super::keys::{IpKey, MacPair, Octets};
 use super::pairs::Pairs;
 use super::row::{Entry, Exchange};
 use super::table::{Key, Table};
@@ -99,8 +99,8 @@ struct Talk<'a> {
 
 /// The rows of one address family.
 #[derive(Debug)]
-pub(super) struct Family<K> {
-    table: Table<K>,
+pub(super) struct Family<A> {
+    table: Table<IpKey<A>>,
     /// Rows with the reserve.
     limit: usize,
     /// By transport, what found no room.
@@ -120,7 +120,7 @@ fn is_snmp(talk: &Talk<'_>) -> bool {
     talk.transport == Transport::Udp && matches!(talk.src.1.min(talk.dst.1), 161 | 162)
 }
 
-impl<K: IpKey> Family<K> {
+impl<A: Octets> Family<A> {
     fn new(room: Room, seed: Seed) -> Self {
         let limit = room.rows + room.reserve;
         Self { table: Table::new(room.rows, seed), limit, rests: [Rest::default(); 3] }
@@ -128,7 +128,7 @@ impl<K: IpKey> Family<K> {
 
     #[inline]
     fn count(&mut self, talk: &Talk<'_>) {
-        let key = K::new(talk.src, talk.dst, talk.transport);
+        let key = IpKey::new(talk.src, talk.dst, talk.transport);
         let Some(mut entry) = self.table.entry(&key, talk.at) else {
             return self.count_further(talk);
         };
@@ -154,7 +154,7 @@ impl<K: IpKey> Family<K> {
     /// The first message of SNMP stands alone and the others follow in a conversation of their own, because
     /// Wireshark's dissector opens a second one when it has read the first message.
     #[cold]
-    fn count_snmp(&mut self, key: &K, talk: &Talk<'_>) {
+    fn count_snmp(&mut self, key: &IpKey<A>, talk: &Talk<'_>) {
         let Some(mut entry) = self.table.entry(key, talk.at) else { return };
         if entry.row.state == 0 {
             entry.row.state = STANDS_ALONE;
@@ -181,7 +181,7 @@ impl<K: IpKey> Family<K> {
         if matches!(talk.transport, Transport::TcpOnly | Transport::UdpOnly) {
             return;
         }
-        let key = K::new((talk.src.0, 0), (talk.dst.0, 0), Transport::Further);
+        let key = IpKey::new((talk.src.0, 0), (talk.dst.0, 0), Transport::Further);
         match self.table.entry(&key, talk.at) {
             Some(mut entry) => entry.add(talk.at, talk.wire_len),
             None => self.table.miss(talk.wire_len),
@@ -216,8 +216,8 @@ fn open<K: Key>(mut entry: Entry<'_, K>, talk: &Talk<'_>, tcp: &Tcp) {
 #[derive(Debug)]
 pub struct Conversations {
     eth: Table<MacPair>,
-    pub(super) v4: Family<Key4>,
-    pub(super) v6: Family<Key6>,
+    pub(super) v4: Family<[u8; 4]>,
+    pub(super) v6: Family<[u8; 16]>,
 }
 
 /// How many rows a family may have.
@@ -381,12 +381,12 @@ impl Conversations {
     }
 }
 
-impl<K: IpKey> Family<K> {
+impl<A: Octets> Family<A> {
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
 
-    pub(super) fn exchanges(&self) -> impl Iterator<Item = Exchange<K>> {
+    pub(super) fn exchanges(&self) -> impl Iterator<Item = Exchange<IpKey<A>>> {
         self.table.exchanges()
     }
 

@@ -43,136 +43,101 @@ const fn spread(seed: Seed) -> u64 {
 /// A port without alignment, so that a key fills its place in a row.
 type Port = [u8; 2];
 
-/// Address and ports, IPv4.
+/// The octets of an address of one family.
+pub(super) trait Octets: Copy + PartialEq {
+    fn of(addr: &Addr) -> Self;
+    fn addr(self) -> Addr;
+    fn word(self, seed: u64) -> u64;
+}
+
+impl Octets for [u8; 4] {
+    #[inline]
+    fn of(addr: &Addr) -> Self {
+        let [.., a, b, c, d] = *addr.octets();
+        [a, b, c, d]
+    }
+
+    fn addr(self) -> Addr {
+        Addr::from_v4(self)
+    }
+
+    #[inline]
+    fn word(self, seed: u64) -> u64 {
+        u64::from(u32::from_le_bytes(self)) << 16 ^ seed
+    }
+}
+
+impl Octets for [u8; 16] {
+    #[inline]
+    fn of(addr: &Addr) -> Self {
+        *addr.octets()
+    }
+
+    fn addr(self) -> Addr {
+        Addr::from_v6(self)
+    }
+
+    #[inline]
+    fn word(self, seed: u64) -> u64 {
+        let both = u128::from_le_bytes(self);
+        fold((both >> 64) as u64 ^ seed, both as u64 ^ seed.rotate_left(32)) ^ seed
+    }
+}
+
+/// Addresses and ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key4 {
-    a: [u8; 4],
-    b: [u8; 4],
+pub(super) struct IpKey<A> {
+    a: A,
+    b: A,
     a_port: Port,
     b_port: Port,
     transport: Transport,
 }
 
-/// Address and ports, IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key6 {
-    a: [u8; 16],
-    b: [u8; 16],
-    a_port: Port,
-    b_port: Port,
-    transport: Transport,
-}
-
-/// Who sent a packet of key `other` in the conversation `own`; `turned` is `other` seen from its receiver.
-#[inline]
-fn sender_of<K: PartialEq>(own: &K, other: &K, turned: &K) -> Option<Sender> {
-    if own == other {
-        Some(Sender::A)
-    } else if own == turned {
-        Some(Sender::B)
-    } else {
-        None
-    }
-}
-
-impl Key for Key4 {
+impl<A: Octets> Key for IpKey<A> {
     #[inline]
     fn sender(&self, other: &Self) -> Option<Sender> {
         let turned = Self { a: other.b, b: other.a, a_port: other.b_port, b_port: other.a_port, ..*other };
-        sender_of(self, other, &turned)
+        if self == other {
+            Some(Sender::A)
+        } else if *self == turned {
+            Some(Sender::B)
+        } else {
+            None
+        }
     }
 
     #[inline]
     fn hash(&self, seed: Seed) -> u64 {
         let seed = spread(seed) ^ u64::from(self.transport as u8) << 56;
-        let word = |addr: [u8; 4], port: Port| {
-            u64::from(u32::from_le_bytes(addr)) << 16 | u64::from(u16::from_le_bytes(port))
-        };
-        fold(word(self.a, self.a_port) ^ seed, word(self.b, self.b_port) ^ seed)
+        let word = |addr: A, port: Port| addr.word(seed) ^ u64::from(u16::from_le_bytes(port));
+        fold(word(self.a, self.a_port), word(self.b, self.b_port))
     }
 }
 
-impl Key for Key6 {
+impl<A: Octets> IpKey<A> {
     #[inline]
-    fn sender(&self, other: &Self) -> Option<Sender> {
-        let turned = Self { a: other.b, b: other.a, a_port: other.b_port, b_port: other.a_port, ..*other };
-        sender_of(self, other, &turned)
+    pub(super) fn new((src, a_port): (Addr, u16), (dst, b_port): (Addr, u16), transport: Transport) -> Self {
+        let (a_port, b_port) = (a_port.to_le_bytes(), b_port.to_le_bytes());
+        Self { a: A::of(&src), b: A::of(&dst), a_port, b_port, transport }
     }
 
-    #[inline]
-    fn hash(&self, seed: Seed) -> u64 {
-        let seed = spread(seed) ^ u64::from(self.transport as u8) << 56;
-        let word = |addr: &[u8; 16], port: Port| {
-            let (high, low) = (u128::from_le_bytes(*addr) >> 64, u128::from_le_bytes(*addr));
-            fold(high as u64 ^ seed, low as u64 ^ seed.rotate_left(32)) ^ u64::from(u16::from_le_bytes(port))
-        };
-        fold(word(&self.a, self.a_port) ^ seed, word(&self.b, self.b_port) ^ seed)
+    pub(super) fn ends(&self) -> (Endpoint, Endpoint) {
+        let end = |addr: A, port| Endpoint { addr: addr.addr(), port: u16::from_le_bytes(port) };
+        (end(self.a, self.a_port), end(self.b, self.b_port))
     }
-}
 
-/// How to make keys of one address family.
-pub(super) trait IpKey: Key {
-    fn new(src: (Addr, u16), dst: (Addr, u16), transport: Transport) -> Self;
-    fn ends(&self) -> (Endpoint, Endpoint);
     /// The same two addresses, whatever they exchange.
-    fn pair(&self) -> Self;
+    pub(super) fn pair(&self) -> Self {
+        Self { a_port: [0; 2], b_port: [0; 2], transport: Transport::Other, ..*self }
+    }
+
     /// Whether somebody talks to himself.
-    fn is_alone(&self) -> bool;
-    fn transport(&self) -> Transport;
-}
-
-impl IpKey for Key4 {
-    #[inline]
-    fn new((src, a_port): (Addr, u16), (dst, b_port): (Addr, u16), transport: Transport) -> Self {
-        let (a_port, b_port) = (a_port.to_le_bytes(), b_port.to_le_bytes());
-        Self { a: low4(&src), b: low4(&dst), a_port, b_port, transport }
-    }
-
-    fn ends(&self) -> (Endpoint, Endpoint) {
-        let end = |addr, port| Endpoint { addr: Addr::from_v4(addr), port: u16::from_le_bytes(port) };
-        (end(self.a, self.a_port), end(self.b, self.b_port))
-    }
-
-    fn pair(&self) -> Self {
-        Self { a_port: [0; 2], b_port: [0; 2], transport: Transport::Other, ..*self }
-    }
-
-    fn is_alone(&self) -> bool {
+    pub(super) fn is_alone(&self) -> bool {
         self.a == self.b
     }
 
-    fn transport(&self) -> Transport {
+    pub(super) fn transport(&self) -> Transport {
         self.transport
     }
-}
-
-impl IpKey for Key6 {
-    #[inline]
-    fn new((src, a_port): (Addr, u16), (dst, b_port): (Addr, u16), transport: Transport) -> Self {
-        let (a_port, b_port) = (a_port.to_le_bytes(), b_port.to_le_bytes());
-        Self { a: *src.octets(), b: *dst.octets(), a_port, b_port, transport }
-    }
-
-    fn ends(&self) -> (Endpoint, Endpoint) {
-        let end = |addr, port| Endpoint { addr: Addr::from_v6(addr), port: u16::from_le_bytes(port) };
-        (end(self.a, self.a_port), end(self.b, self.b_port))
-    }
-
-    fn pair(&self) -> Self {
-        Self { a_port: [0; 2], b_port: [0; 2], transport: Transport::Other, ..*self }
-    }
-
-    fn is_alone(&self) -> bool {
-        self.a == self.b
-    }
-
-    fn transport(&self) -> Transport {
-        self.transport
-    }
-}
-
-#[inline]
-fn low4(addr: &Addr) -> [u8; 4] {
-    let [.., a, b, c, d] = *addr.octets();
-    [a, b, c, d]
 }

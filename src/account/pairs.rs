@@ -6,7 +6,7 @@ use crate::dissect::IpVersion;
 use crate::net::Addr;
 
 use super::conversations::{Conversation, Conversations, Ends, Family, conversation};
-use super::keys::{IpKey, Key4, Key6};
+use super::keys::{IpKey, Octets};
 use super::row::{Exchange, Sender};
 use super::table::{Key, Table, fold};
 use super::{Count, Rest, Seed};
@@ -14,8 +14,8 @@ use super::{Count, Rest, Seed};
 /// Pairs of IP addresses, in order of appearance, those of IPv6 after those of IPv4.
 #[derive(Debug)]
 pub struct Pairs {
-    v4: Table<Key4>,
-    v6: Table<Key6>,
+    v4: Table<IpKey<[u8; 4]>>,
+    v6: Table<IpKey<[u8; 16]>>,
     rest: Rest,
 }
 
@@ -58,7 +58,7 @@ impl Pairs {
     }
 }
 
-fn shown<K: IpKey>(version: IpVersion, pair: &Exchange<K>) -> Conversation {
+fn shown<A: Octets>(version: IpVersion, pair: &Exchange<IpKey<A>>) -> Conversation {
     let (a, b) = pair.key.ends();
     conversation(pair, Ends::Ip(version, a.addr, b.addr))
 }
@@ -69,7 +69,7 @@ fn bytes<K>(exchange: &Exchange<K>) -> u64 {
 }
 
 /// One row per pair of addresses.
-fn sums<K: IpKey>(family: &Family<K>) -> Table<K> {
+fn sums<A: Octets>(family: &Family<A>) -> Table<IpKey<A>> {
     let mut pairs = Table::new(family.len(), Seed::default());
     for row in family.exchanges().filter(|row| row.key.transport().counts_ip()) {
         let [mut ab, mut ba] = row.sent;
@@ -126,7 +126,7 @@ impl Hosts {
         hosts
     }
 
-    fn add<K: IpKey>(&mut self, version: IpVersion, pairs: &Table<K>) {
+    fn add<A: Octets>(&mut self, version: IpVersion, pairs: &Table<IpKey<A>>) {
         for pair in pairs.exchanges() {
             let (a, b) = pair.key.ends();
             let ([ab, ba], span) = (pair.sent, [pair.first, pair.last]);
