@@ -144,8 +144,9 @@ mod tests {
     use crate::config::Config;
     use crate::engine::Model;
     use crate::engine::NamesFrom;
-    use crate::engine::house::live_settings;
+    use crate::engine::house::{Act, live_settings};
     use crate::net::Endpoint;
+    use crate::quota::Who;
     use crate::time::{Moment, Now, WallTime, Zone};
 
     const PLAN: &str = "config plan 'guest'\n\toption period 'month'\n\toption limit '1M'\n";
@@ -241,5 +242,16 @@ mod tests {
         house.counted(&download(150, 200), neighbour);
         let client = house.engine().lan().clients().owner_of(Addr::from_v4([192, 168, 1, 11])).unwrap();
         assert_eq!(house.moved(client), Moved { up: 50, down: 0 });
+    }
+
+    #[test]
+    fn a_device_can_be_paused_before_its_first_window_closes() {
+        let mut house = house();
+        house.set_bytes_from(Source::Kernel);
+        house.end_count();
+        house.counted(&download(10, 10), neighbour);
+        let mac = |last| Who::Client(ClientId::Mac(MacAddr([2, 0, 0, 0, 1, last])));
+        assert_eq!(house.act(Act::Pause { minutes: None }, &mac(1), at(1)), Ok(()));
+        assert!(house.act(Act::Pause { minutes: None }, &mac(2), at(1)).is_err(), "nobody has seen that one");
     }
 }

@@ -32,6 +32,12 @@ impl House {
     /// # Errors
     /// If nobody such is known or it may not be.
     pub fn act(&mut self, act: Act, who: &Who, now: Now) -> Result<(), Refused> {
+        // Who has just come has no account before its first window closes, and can be paused all the same.
+        if let Who::Client(client) = who
+            && self.engine.lan().clients().find(client).is_some()
+        {
+            self.ledger.touch(*client, now.mono);
+        }
         let done = match act {
             Act::Grant { minutes } => self.ledger.grant(who, minutes, now.mono),
             Act::Revoke => self.ledger.revoke(who, now.mono),
