@@ -55,7 +55,9 @@ set --
 if [ "$std" = source ]; then
 	export RUSTC_BOOTSTRAP=1
 	set -- --config .cargo/build-std.toml --config "target.$TRIPLE.rustflags=[\"--cfg=router\"]"
-elif [ ! -d "$sysroot/lib/rustlib/$TRIPLE/lib" ]; then
+elif [ -d "$sysroot/lib/rustlib/$TRIPLE/lib" ]; then
+	set -- --config 'profile.release.opt-level="s"'
+else
 	die "no standard library for $TRIPLE: run openwrt/toolchain.sh $TARGET"
 fi
 
