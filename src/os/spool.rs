@@ -153,6 +153,19 @@ mod tests {
         directory
     }
 
+    /// Opens a spool again. Another test that starts a program just now lends it the lock until it executes.
+    fn reopened(directory: &Path) -> (Spool, Progress) {
+        for _ in 0..500 {
+            match Spool::open(directory, 1_000, 5) {
+                Err(busy) if busy.kind() == io::ErrorKind::WouldBlock => {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+                opened => return opened.unwrap(),
+            }
+        }
+        panic!("{} stays locked", directory.display());
+    }
+
     fn bodies(texts: &[&str]) -> Vec<String> {
         texts.iter().map(|text| (*text).to_owned()).collect()
     }
@@ -166,7 +179,7 @@ mod tests {
         assert_eq!((first.number, fs::read_to_string(&first.path).unwrap().as_str()), (5, "a\n"));
         spool.sent(&first).unwrap();
         drop(spool);
-        let (spool, mut progress) = Spool::open(&directory, 1_000, 5).unwrap();
+        let (spool, mut progress) = reopened(&directory);
         assert!(Spool::open(&directory, 1_000, 5).is_err(), "one at a time");
         assert_eq!(progress.next, 7);
         assert!(spool.keep(&bodies(&["c\n"]), &mut progress).unwrap());
@@ -183,7 +196,7 @@ mod tests {
         fs::write(directory.join(format!("{:020}.{ENDING}", 6)), "half").unwrap();
         fs::write(directory.join("progress.json.new"), "{").unwrap();
         drop(spool);
-        let (spool, progress) = Spool::open(&directory, 1_000, 5).unwrap();
+        let (spool, progress) = reopened(&directory);
         assert_eq!((progress.next, spool.waiting().unwrap().len()), (6, 1));
     }
 
@@ -206,7 +219,7 @@ mod tests {
         spool.keep(&bodies(&["a\n", "b\n"]), &mut progress).unwrap();
         fs::write(directory.join(PROGRESS), "{\"next\": 1}").unwrap();
         drop(spool);
-        let (_, progress) = Spool::open(&directory, 1_000, 5).unwrap();
+        let (_, progress) = reopened(&directory);
         assert_eq!(progress.next, 7, "batches 5 and 6 wait still");
         assert!(directory.join("progress.damaged").exists());
     }
