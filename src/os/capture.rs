@@ -1,8 +1,9 @@
 //! Live frames from libpcap, in two handles per interface, and what was lost on the way.
 //!
 //! The *headers* handle sees everything, cut to a snap length: the kernel collects frames in blocks and hands
-//! over a block when it is full or 50 ms old, so a busy link costs few wake-ups. The *names* handle sees only
-//! what can carry a name (DNS, DHCP, handshakes), whole and at once, picked by a filter in the kernel.
+//! over a block when it is full or 50 ms old, so a busy link costs few wake-ups. Its filter takes every frame; it is
+//! there because in the kernel nothing but a filter cuts a frame, and a ring of whole frames holds a seventh as many.
+//! The *names* handle sees only what can carry a name (DNS, DHCP, handshakes), whole and at once.
 //!
 //! Nothing here waits: handles are nonblocking and polled (the crate's own blocking read never returns on an idle
 //! link). Frames that the kernel had no room for are counted by the kernel; an interface that vanished is an
@@ -31,6 +32,8 @@ const NAMES_RING_BYTES: i32 = 512 * 1024;
 const FILE_HEAD_BYTES: u64 = 24;
 const PACKET_HEAD_BYTES: u64 = 16;
 
+/// Every frame, cut to the snap length.
+const HEADERS_FILTER: &str = "";
 /// What can carry a name. Addresses and ports of IPv6 behind extension headers are not looked for: the filter
 /// would have to walk them, and no player sends any.
 ///
@@ -166,9 +169,11 @@ impl Live {
             }
         };
         let mut capture = inactive.open().map_err(failed)?.setnonblock().map_err(failed)?;
-        if purpose == Purpose::Names {
-            capture.filter(NAMES_FILTER, true).map_err(failed)?;
-        }
+        let filter = match purpose {
+            Purpose::Headers { .. } => HEADERS_FILTER,
+            Purpose::Names => NAMES_FILTER,
+        };
+        capture.filter(filter, true).map_err(failed)?;
         let link = LinkType::from_number(u32::try_from(capture.get_datalink().0).unwrap_or(u32::MAX));
         Ok(Self { interface: interface.into(), capture, link, last: (0, 0), tally: Tally::default() })
     }
@@ -364,6 +369,24 @@ mod tests {
         assert!(
             at.since(sent_at) < Duration::from_millis(500) && sent_at.since(at) < Duration::from_millis(5)
         );
+    }
+
+    #[test]
+    fn what_waits_in_the_ring_is_cut_already() {
+        let Some(()) = cable() else { return };
+        let mut live = Live::open("far", HEADERS).unwrap();
+        let mut clock = Clock::start(Trust::Plausible).unwrap();
+        let socket = UdpSocket::bind("192.0.2.1:0").unwrap();
+        // Four times what the ring has room for, were they whole.
+        for _ in 0..6_000 {
+            socket.send_to(&[0; 1_400], "192.0.2.2:9").unwrap();
+        }
+        let mut heard = 0;
+        while sys::wait_readable(live.as_raw_fd(), Duration::from_millis(500)).unwrap() == Readiness::Readable
+        {
+            live.read(clock.bridge(), 10_000, |frame| heard += u32::from(frame.wire_len == 1_442)).unwrap();
+        }
+        assert_eq!((heard, live.tally().dropped), (6_000, 0));
     }
 
     #[test]
