@@ -354,12 +354,13 @@ impl Daemon {
         let house = &mut self.house;
         let mut names = 0;
         let backlog = self.ears.read(bridge, now.mono, |heard, frame| match heard {
-            Heard::Headers => house.frame(frame),
+            Heard::Headers => house.couple(frame),
             Heard::Names => {
                 names += 1;
                 house.name_frame(frame);
             }
         });
+        house.pass();
         if names > 0 {
             self.names_again = now.mono + NAMES_REST;
         }

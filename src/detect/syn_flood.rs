@@ -12,7 +12,7 @@ use super::count::Span;
 use super::settings::Thresholds;
 use super::shared::{AddrKey, Probe, Shared, at_target};
 use super::who::{self, Bindings};
-use crate::dissect::{Net, Packet, Transport, tcp_flags};
+use crate::dissect::{Net, Packet, Transport};
 
 /// Requests to one destination within a slice of which each is looked at closely.
 const LOOKED_AT: u32 = 2_000;
@@ -68,7 +68,7 @@ pub(super) fn poll(
 #[cfg_attr(router, optimize(speed))]
 pub(super) fn sheds(shared: &mut Shared, packet: &Packet<'_>) -> bool {
     let (Net::Ip(ip), Transport::Tcp(tcp)) = (&packet.net, &packet.transport) else { return false };
-    if tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) != tcp_flags::SYN || tcp.payload_len > 0 {
+    if !tcp.is_request() || tcp.payload_len > 0 {
         return false;
     }
     shared.count_stranger((&ip.src, &ip.dst), (at_target::SYNS, packet.at), |present| {

@@ -94,7 +94,7 @@ impl Detection {
         if seen.side == Side::Resp || resp.addr.is_special() || orig.addr.is_special() {
             return;
         }
-        let is_syn = tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN;
+        let is_syn = tcp.is_request();
         let is_odd = matches!(tcp.flags & ALL, 0 | 1 | 0x29 | 0x03 | 0x3f | 0x2b);
         // A lone ACK or FIN may be the rest of an old connection; a server's end of it never is a scan.
         let is_rest = matches!(tcp.flags & ALL, tcp_flags::ACK | MAIMON);

@@ -303,6 +303,14 @@ pub struct Tcp {
     pub payload_len: u32,
 }
 
+impl Tcp {
+    /// Whether this asks for a connection.
+    #[inline]
+    pub fn is_request(&self) -> bool {
+        self.flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN
+    }
+}
+
 /// TCP flag bits.
 pub mod tcp_flags {
     #![allow(missing_docs)]

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::account::{Books, Source};
 use crate::config::{self, Config};
 use crate::detect::{Kind, Stage};
-use crate::dissect::{Frame, dissect};
+use crate::dissect::{Frame, Packet, dissect};
 use crate::engine::{Engine, Listing, Model, NamesFrom, Output, Settings, Verdict as Counted, WindowReport};
 use crate::flow::meter::Meter;
 use crate::history::{AlertRow, Calendar, Incidents, Minute, Minutes, epoch_s};
@@ -29,6 +29,7 @@ mod names;
 mod packets;
 mod people;
 mod traffic;
+mod train;
 mod windows;
 
 pub use attackers::BLOCK_FOR;
@@ -118,6 +119,8 @@ pub struct House {
     minutes: Minutes,
     untaken: VecDeque<Minute>,
     packets: Packets,
+    /// Absent while its frames are handled.
+    train: Option<Box<train::Train>>,
     /// Absent unless flows are exported.
     meter: Option<Meter>,
     past_windows: PastWindows,
@@ -154,6 +157,7 @@ impl House {
             minutes: Minutes::default(),
             untaken: VecDeque::new(),
             packets: Packets::new(config.capture.packets, config.capture.snaplen),
+            train: Some(train::Train::new()),
             meter: None,
             past_windows: PastWindows::default(),
             latest: Now { mono: Moment::ZERO, wall: None },
@@ -239,11 +243,16 @@ impl House {
     /// A frame passed the LAN.
     #[cfg_attr(router, optimize(speed))]
     pub fn frame(&mut self, frame: &Frame<'_>) {
-        let packet = dissect(frame);
-        let handled = self.engine.handle_packet(&packet);
+        self.packet(frame, &dissect(frame));
+    }
+
+    /// The same for what was dissected already.
+    #[cfg_attr(router, optimize(speed))]
+    fn packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>) {
+        let handled = self.engine.handle_packet(packet);
         let (placement, wire_len) = (handled.placement, packet.wire_len);
-        let weight = self.books.source().weigh(&packet);
-        self.books.observe(&packet, placement, handled.flow.as_ref());
+        let weight = self.books.source().weigh(packet);
+        self.books.observe(packet, placement, handled.flow.as_ref());
         self.packets.push(frame);
         if let (Some(meter), Some(seen)) = (&mut self.meter, &handled.flow)
             && let Some(ended) = seen.ended

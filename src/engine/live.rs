@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::{Engine, Lan, Model};
-use crate::dissect::{Frame, dissect};
+use crate::dissect::{Frame, Packet, dissect};
+use crate::flow::Slot;
 use crate::lan::{ClientIdx, Identify, Placement, Vantage};
 use crate::names::Event;
 use crate::net::Addr;
@@ -62,6 +63,12 @@ impl Engine {
             }
         }
         self.names.events()
+    }
+
+    /// Looks at what these packets are about to need, so that it is near when they come. Returns where their flows live.
+    #[inline]
+    pub fn foresee<const N: usize>(&self, packets: &[Packet<'_>; N]) -> [Option<Slot>; N] {
+        self.flows.foresee(packets)
     }
 
     /// The servers of a closed window of a client, with the bytes each sent it, most first.

@@ -167,6 +167,17 @@ impl Flow {
         }
     }
 
+    /// Reads from each of the cache lines that counting a packet needs.
+    #[inline]
+    pub(super) fn touch(&self) -> u32 {
+        let FiveTuple { orig, proto, .. } = &self.tuple;
+        self.last.as_nanos() as u32
+            ^ self.orig.packets
+            ^ self.resp.packets
+            ^ u32::from(orig.port)
+            ^ u32::from(*proto)
+    }
+
     /// Which side sends from these ends; `None` if they are not this flow's.
     #[inline]
     pub(super) fn side_of(&self, ends: &Ends) -> Option<Side> {
@@ -223,9 +234,7 @@ impl Flow {
     #[inline]
     pub(super) fn is_reopened_by(&self, packet: &Packet<'_>) -> bool {
         match &packet.transport {
-            Transport::Tcp(tcp) => {
-                tcp.flags & (tcp_flags::SYN | tcp_flags::ACK) == tcp_flags::SYN && self.is_closed()
-            }
+            Transport::Tcp(tcp) => tcp.is_request() && self.is_closed(),
             Transport::Udp { .. } | Transport::Icmp { .. } | Transport::Other(_) | Transport::None => false,
         }
     }
