@@ -208,7 +208,7 @@ impl Books {
         };
         let Some(seen) = seen else {
             let moved = Moved::one_way(side.direction, self.source.weigh(packet));
-            *self.exchanges.entry((side.client, Peer::Others, Proto::Data)).or_default() += moved;
+            self.enter((side.client, Peer::Others, Proto::Data), moved);
             return;
         };
         let end = match side.direction {

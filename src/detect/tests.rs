@@ -198,8 +198,9 @@ fn a_flood_of_random_sources_is_one_alert_that_names_the_neighbour_behind_it() {
 /// A minute of a thousand requests a second, each of another stranger.
 fn flood(street: &mut Street, mut beside: impl FnMut(&mut Street, u32)) {
     for packet in 0..60_000_u32 {
-        let [b, c, d, ..] = crate::net::mix(packet.into()).to_le_bytes();
-        street.syn(packet.into(), ([11, b, c, d], 1_024), (VICTIM, 80));
+        // Any address at all: those of loopback and multicast, too.
+        let [a, b, c, d, ..] = crate::net::mix(packet.into()).to_le_bytes();
+        street.syn(packet.into(), ([a, b, c, d], 1_024), (VICTIM, 80));
         beside(street, packet);
     }
 }

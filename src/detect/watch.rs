@@ -91,7 +91,7 @@ impl Detection {
         /// FIN and ACK: Uriel Maimon's scan.
         const MAIMON: u8 = 0x11;
         let (orig, resp) = (seen.flow.tuple.orig, seen.flow.tuple.resp);
-        if seen.side == Side::Resp || resp.addr.is_special() || orig.addr.is_special() {
+        if seen.side == Side::Resp || resp.addr.is_special() {
             return;
         }
         let is_syn = tcp.is_request();
@@ -102,11 +102,15 @@ impl Detection {
         if !(is_syn || is_odd || is_lone_ack) {
             return;
         }
-        self.note_first(packet, seen.flow);
         let source = self.shared.hash(&orig.addr);
         if is_syn {
             self.count_from(source, packet, seen.flow, (at_target::SYNS, 1));
         }
+        if orig.addr.is_special() {
+            // Nobody has that address: it was forged, which is its victim's evidence and nobody's attempt.
+            return;
+        }
+        self.note_first(packet, seen.flow);
         if self.shared.admit_hashed(&orig.addr, source) {
             let attempt = attempt(packet.at, seen.flow, Probe::Tcp);
             self.shared.attempt(&attempt);

@@ -5,8 +5,8 @@
 //! virtual household drive it alike, and the same input twice gives the same output twice.
 //!
 //! ```text
-//!  frame ─► dissect ─► lan ─► flow ─► names
-//!                       └───► window ─(closed)─► features ─► classify ─► watch ─► Output::Window, Session
+//!  packet ─► lan ─► flow ─► names
+//!             └───► window ─(closed)─► features ─► classify ─► watch ─► Output::Window, Session
 //! ```
 
 use std::collections::VecDeque;
