@@ -6,9 +6,7 @@ MODEL_BIN ?= $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/release/stream
 OWN ?=
 # Where the result goes. It does not replace the artefact that ships unless you say so: compare first (make accuracy).
 MODEL_OUT ?= build/model
-# Not in training yet: they hold much listening next to the server and no fast video there (docs/accuracy.md, What was tried).
-MODEL_HELD = model/corpus/mix09/manifest.csv model/corpus/mix10/manifest.csv
-MODEL_MANIFESTS = $(wildcard $(SHARED)/captures/manifest.csv) $(filter-out $(MODEL_HELD),$(sort $(wildcard model/corpus/*/manifest.csv))) $(OWN)
+MODEL_MANIFESTS = $(wildcard $(SHARED)/captures/manifest.csv) $(sort $(wildcard model/corpus/*/manifest.csv)) $(OWN)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: model threat-model accuracy model-test

@@ -72,8 +72,8 @@ class Judge:
         return found
 
     def run(self, protocol, folds):
-        """Prediction lines by manifest place: one line for each labelled client that a fold leaves out."""
-        lines, done = collections.defaultdict(list), set()
+        """Prediction lines by manifest place: one line for each labelled client that a fold leaves out; and when sessions began."""
+        lines, done, begun = collections.defaultdict(list), set(), {}
         for i, fold in enumerate(folds):
             # A client of two kinds is scored by the first fold that leaves it out.
             left = [s for s in self.own if fold.left_out(s) and (s.recording.path, s.client.address) not in done]
@@ -82,12 +82,18 @@ class Judge:
             for sample in left:
                 by_recording[sample.recording.file].append(sample)
             model = self.models.place(fold)
+            begun.update(self.begun([s for s in left if s.client.positive], model))
             for samples in by_recording.values():
                 recording = samples[0].recording
                 said = self.analyze(recording, model) if recording.path.exists() else self.reckon(samples, model)
                 lines[recording.path.parents[recording.file.count("/")]] += predictions(recording, samples, said)
             self.tell(f"{protocol} {i + 1}/{len(folds)} {fold.name}: {len(left)} clients")
-        return lines
+        return lines, begun
+
+    def begun(self, samples, model):
+        """Seconds from the first picture to a session, or None, by capture and client; by the trainer's walk."""
+        flat, _, params, _ = unpack(model.read_bytes())
+        return {(s.recording.file, s.client.address): evaluate.begun_after(s, flat.walk(s.rows.x), params, self.models.extractor.names) for s in samples}
 
 
 def predictions(recording, samples, said):
@@ -115,7 +121,7 @@ def main():
         judge = Judge(ask, extractor, own, every, tell)
         report, public = {}, pathlib.Path(ask.manifest[0]).parent
         for protocol, folds in (("groups", evaluate.group_folds(own)), ("sources", evaluate.source_folds(own)), ("classes", class_folds(own, public))):
-            lines = judge.run(protocol, folds)
+            lines, report[protocol + " begun"] = judge.run(protocol, folds)
             if protocol == "groups":
                 for recording in (r for r in recordings if r.source == "attacks"):
                     said = judge.analyze(recording, ask.shipped)

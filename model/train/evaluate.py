@@ -17,7 +17,11 @@ from dataset import matrix
 from extract import WINDOW_S
 from forest import flatten, grow
 from manifest import WATCHED
-from session import counted
+from session import counted, steps
+
+
+# A window is judged when nothing that is late can count any more.
+LATE_S = 1.0
 
 
 @dataclasses.dataclass
@@ -60,13 +64,30 @@ def judge(fold, sample, flat, params, names, sensitivity="normal"):
     return rejudge(Result(fold, sample, scores, 0.0, []), params, names, sensitivity)
 
 
-def counted_windows(sample, scores, params, names, sensitivity="normal"):
-    """(starts, whether each is counted, seconds of it inside the capture) of a client's windows."""
+def session_input(sample, scores, names):
+    """(start of window 0, window numbers, the columns that the session layer reads) of a client's rows."""
     rows = sample.rows
-    column = lambda name: rows.x[:, names.index(name)].astype(np.int64)
     first = rows.start_s[0] if len(rows.start_s) else 0.0
     numbers = np.rint((rows.start_s - first) / WINDOW_S).astype(np.int64)
-    on = counted(params, numbers, scores, column("down_bytes"), column("bursts_120"), column("burst_period"), sensitivity)
+    columns = ("down_bytes", "bursts_120", "burst_period", "burst_period_cv")
+    return first, numbers, [scores, *(rows.x[:, names.index(name)].astype(np.int64) for name in columns)]
+
+
+def begun_after(sample, scores, params, names):
+    """Seconds from the first one watched until the program says so: a second after the end of the window in which a session is on."""
+    first, numbers, columns = session_input(sample, scores, names)
+    watched = min(start for start, _, label in sample.client.intervals if label == WATCHED)
+    for no, became in steps(params, numbers, *columns):
+        told = first + WINDOW_S * (no + 1) + LATE_S
+        if len(became) and told > watched + LATE_S:
+            return told - watched
+    return None
+
+
+def counted_windows(sample, scores, params, names, sensitivity="normal"):
+    """(starts, whether each is counted, seconds of it inside the capture) of a client's windows."""
+    first, numbers, columns = session_input(sample, scores, names)
+    on = counted(params, numbers, *columns, sensitivity=sensitivity)
     start = first + WINDOW_S * np.arange(len(on))
     inside = np.clip(np.minimum(start + WINDOW_S, sample.recording.duration_s) - np.maximum(start, 0), 0, WINDOW_S)
     return start, on, inside

@@ -21,7 +21,8 @@ FOREST = {
               "l2_regularization": 5, "max_features": 0.3},
 }
 
-SETTINGS = Settings(temper=0.4, bias=-0.25, on=(4.0, 3.0, 2.0), period_default_ds=80)
+SETTINGS = Settings(evidence_bytes=50_000, temper=0.4, bias=-0.25, on=(4.0, 2.5, 2.0), period_default_ds=80,
+                    steady_below_pm=120, steady_hold_ds=50, steady_hold_pm=1500)
 
 
 def columns_of(names):

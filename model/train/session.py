@@ -1,7 +1,8 @@
 """The session layer in integers: the reference that `src/watch` is held against. Formulas and fields: docs/features.md.
 
 A quiet window says nothing (silent video and an idle device look alike), so only windows with evidence move the belief; quiet
-ones use up the playout allowance, which grows with the square of the session's own burst period: who fetches often holds little. Credit reaches back to where the evidence began.
+ones use up the playout allowance, which grows with the square of the session's own burst period: who fetches often
+holds little. Who fetches by the clock is missed as soon as it does not. Credit reaches back to where the evidence began.
 """
 import dataclasses
 import math
@@ -9,6 +10,8 @@ import math
 import numpy as np
 
 ONE = 65536
+# The variation of a period that was not seen.
+UNSTEADY = 2**32 - 1
 SENSITIVITY = {"low": 0, "normal": 1, "high": 2}
 
 
@@ -30,6 +33,9 @@ class Settings:
     hold_square: int = 60_000
     hold_min_ds: int = 100
     hold_max_ds: int = 1500
+    steady_below_pm: int = 0
+    steady_hold_ds: int = 0
+    steady_hold_pm: int = 0
     forget_quiet_ds: int = 1800
 
     def llr(self):
@@ -48,7 +54,9 @@ class Settings:
                 "llr_max": whole(self.ceiling), "on": [whole(x) for x in self.on], "off": whole(self.off),
                 "back_max_windows": self.back_max_windows, "period_default_ds": self.period_default_ds,
                 "period_bursts_min": self.period_bursts_min, "hold_square": self.hold_square,
-                "hold_min_ds": self.hold_min_ds, "hold_max_ds": self.hold_max_ds, "forget_quiet_ds": self.forget_quiet_ds}
+                "hold_min_ds": self.hold_min_ds, "hold_max_ds": self.hold_max_ds,
+                "steady_below_pm": self.steady_below_pm, "steady_hold_ds": self.steady_hold_ds,
+                "steady_hold_pm": self.steady_hold_pm, "forget_quiet_ds": self.forget_quiet_ds}
 
 
 class Watch:
@@ -61,22 +69,28 @@ class Watch:
     def reset(self):
         self.on, self.belief, self.since = False, self.p["llr_min"], None
         self.period_ds, self.seen, self.hold_ds = self.p["period_default_ds"], False, self.p["hold_min_ds"]
+        self.period_cv = UNSTEADY
 
-    def evidence(self, no, score, bursts, period_ds):
+    def evidence(self, no, score, bursts, period_ds, period_cv):
         p = self.p
         if self.since is None or (not self.on and self.belief <= p["llr_min"]):
             self.since = no
         self.belief = min(max(self.belief + p["llr"][score >> 8], p["llr_min"]), p["llr_max"])
         if bursts >= p["period_bursts_min"]:
+            cv = period_cv if period_cv >= 0 else UNSTEADY
+            self.period_cv = self.period_cv // 2 + cv // 2 if self.seen else cv
             self.period_ds = (3 * self.period_ds + period_ds) // 4 if self.seen else period_ds
             self.seen = True
         self.last = no
-        self.hold_ds = min(max(p["hold_square"] * self.period_ds * self.period_ds // 1_000_000, p["hold_min_ds"]), p["hold_max_ds"])
+        hold_ds = p["hold_square"] * self.period_ds * self.period_ds // 1_000_000
+        if self.period_cv < p["steady_below_pm"]:
+            hold_ds = min(hold_ds, p["steady_hold_ds"] + p["steady_hold_pm"] * self.period_ds // 1_000)
+        self.hold_ds = min(max(hold_ds, p["hold_min_ds"]), p["hold_max_ds"])
 
-    def step(self, no, score, down_bytes, bursts, period_ds):
+    def step(self, no, score, down_bytes, bursts, period_ds, period_cv):
         """The windows that become counted: `range(first, no + 1)`, empty if none."""
         if down_bytes >= self.p["evidence_bytes"]:
-            self.evidence(no, score, bursts, period_ds)
+            self.evidence(no, score, bursts, period_ds, period_cv)
         if self.last is None:
             return range(0)
         first = no
@@ -93,18 +107,23 @@ class Watch:
         return range(first, no + 1) if self.on else range(0)
 
 
-def counted(params, numbers, scores, down_bytes, bursts, period_ds, sensitivity="normal"):
-    """Whether each window 0..=last number is counted. `numbers` are the window numbers of the rows given, ascending."""
-    out = np.zeros(int(numbers[-1]) + 1 if len(numbers) else 0, bool)
+def steps(params, numbers, scores, down_bytes, bursts, period_ds, period_cv, sensitivity="normal"):
+    """(window, windows that became counted then) for each window 0..=last number that can change anything. `numbers` are the
+    window numbers of the rows given, ascending."""
     watch, at = Watch(params, sensitivity), 0
-    rows = zip(numbers.tolist(), scores.tolist(), down_bytes.tolist(), bursts.tolist(), period_ds.tolist())
-    for no, score, down, burst, period in rows:
+    rows = zip(numbers.tolist(), scores.tolist(), down_bytes.tolist(), bursts.tolist(), period_ds.tolist(), period_cv.tolist())
+    for no, score, down, burst, period, cv in rows:
         # Quiet windows without a row: only until nothing can change any more.
         while at < no and (watch.on or watch.belief > params["llr_min"] or watch.since is not None):
-            for i in watch.step(at, 0, 0, 0, 0):
-                out[i] = True
+            yield at, watch.step(at, 0, 0, 0, 0, 0)
             at += 1
-        for i in watch.step(no, score, down, burst, period):
-            out[i] = True
+        yield no, watch.step(no, score, down, burst, period, cv)
         at = no + 1
+
+
+def counted(params, numbers, *columns, sensitivity="normal"):
+    """Whether each window 0..=last number is counted; columns as of `steps`."""
+    out = np.zeros(int(numbers[-1]) + 1 if len(numbers) else 0, bool)
+    for _, became in steps(params, numbers, *columns, sensitivity=sensitivity):
+        out[became.start:became.stop] = True
     return out

@@ -4,6 +4,7 @@ import pathlib
 
 import recipe
 from artifact import fnv1a
+from goals import goals_met
 
 # What was tried and why; written by hand.
 STUDY = pathlib.Path(__file__).with_name("study.md")
@@ -11,12 +12,12 @@ STUDY = pathlib.Path(__file__).with_name("study.md")
 HEAD = """# Accuracy
 
 Written by `make accuracy`; do not edit. Every number comes from `streamguard analyze --json --model FOLD` (release binary) with a model that did not see
-what it is scored on, and from the judge's scorer; our own recordings (mix01 to mix08), of which only rows are kept, are reckoned from those by the trainer's walk and session layer. *Error* is |counted − true| / true of a session, a session is one labelled device of one capture;
+what it is scored on, and from the judge's scorer; our own recordings (mix01 to mix11), of which only rows are kept, are reckoned from those by the trainer's walk and session layer. *Error* is |counted − true| / true of a session, a session is one labelled device of one capture;
 *false minutes* are minutes counted where nobody watched, per hour. In brackets: 95 % intervals (bootstrap over sessions; Wilson for shares; for false minutes
 the upper bound: exact Poisson on episodes × their length, or bootstrap if larger).
 
 Settings: {settings}. Artefact shipped: {size} bytes, fingerprint {fingerprint}.
-The session constants were chosen on our own laboratory's recordings and on public groups (about 25 model variants and 130 session
+The session constants were chosen on our own laboratory's recordings and on public groups (about 35 model variants and 170 session
 settings were compared on them, so the figures for these are optimistic). See *When settings were fixed* below.
 """
 
@@ -26,15 +27,10 @@ FIXED = """## When settings were fixed
 * Stratum cap, weights by square roots, bias −0.25: by groups left out of the public captures and mix01–mix04 and mix08, before mix05 was recorded.
 * Boosted trees instead of voting ones, their size, `temper` 0.4, `on` 3, first period 8 s: by own recordings left out (mix03, 05, 08, 09, 10) and the public groups
   without run3. mix06 and mix07 went into training with nothing changed.
-* **What is in training was decided with run3 in sight**: with mix09 and mix10 in training its QUIC video was lost, so they were taken out again (*What was tried*). Its figures are
-  therefore optimistic. The groups of the public captures were looked at, too, in the choice of the session constants. Nothing was tuned on captures that judges hold back.
+* Allowance of steady fetchers: by own recordings left out (mix03, 05, 07 to 11), Requet in sight.
+* **What is in training was decided with run3 in sight**: with mix09 and mix10 in training its QUIC video was lost, so mix11 was recorded to stand beside them (*What was tried*). Its
+  figures are therefore optimistic. The groups of the public captures were looked at, too, in the choice of the session constants. Nothing was tuned on captures that judges hold back.
 """
-
-PUBLIC_TARGETS = (
-    ("Requet pooled, mean error", "≤ 8 %", "≤ 5 %"), ("Requet pooled, sessions within 10 %", "≥ 80 %", "≥ 84 %"), ("Requet B2, mean error", "≤ 3 %", ""),
-    ("home video, mean error", "≤ 4 %", ""), ("idle, IoT, music, call, download, telemetry: false min", "0", ""), ("drive: false min/h", "≤ 2", ""),
-    ("over-count per stop or pause, median", "≤ 60 s", "≤ 45 s"))
-
 
 def f(value, digits=1):
     return "–" if value is None else f"{value:.{digits}f}"
@@ -69,25 +65,23 @@ def negative(scores):
     return table(("source", "class", "n", "hours", "false min", "false min/h", "≤ (95 %)", "episodes"), negative_rows(scores))
 
 
-def udp_share(sample, names):
-    x = sample.rows.x
-    down = x[:, names.index("down_bytes")].astype(float)
-    return float((x[:, names.index("udp_share")] * down).sum() / max(down.sum(), 1) / 1000)
+def carrier_of(own, names):
+    """How each client's traffic came, by capture and address: TCP, QUIC / UDP, or both."""
+    def carrier(x):
+        down = x[:, names.index("down_bytes")].astype(float)
+        share = float((x[:, names.index("udp_share")] * down).sum() / max(down.sum(), 1) / 1000)
+        return "TCP" if share < 0.1 else "QUIC / UDP" if share > 0.9 else "both"
+    return {(s.recording.file, s.client.address): carrier(s.rows.x) for s in own}
 
 
-def carrier(sample, names):
-    share = udp_share(sample, names)
-    return "TCP" if share < 0.1 else "QUIC / UDP" if share > 0.9 else "both"
-
-
-def transports(lines, own, names):
+def transports(lines, own, carriers):
     """TCP and QUIC apart, videos and negatives: a model that learnt the transport fails in two of the four."""
     cells = {}
     for sample in own:
         key = (sample.recording.file, sample.client.address)
         if key not in lines or sample.source in ("iot", "attacks"):
             continue
-        cell = cells.setdefault((carrier(sample, names), sample.source), {"errors": [], "minutes": 0.0, "hours": 0.0, "n": 0})
+        cell = cells.setdefault((carriers[key], sample.source), {"errors": [], "minutes": 0.0, "hours": 0.0, "n": 0})
         if sample.client.positive:
             cell["errors"].append(abs(lines[key] - sample.client.watched_s) / sample.client.watched_s)
         else:
@@ -117,51 +111,6 @@ def failures(lines, own):
     return table(("capture", "client", "kind", "true min", "counted", "error"), [r[1:] for r in sorted(rows, key=lambda r: (-r[0], r[1], r[2]))])
 
 
-def pooled(scores, source, group="ALL"):
-    return next((x for s in scores for x in s["positive"] if x["source"] == source and x["group"] == group), None)
-
-
-def false_minutes(scores, classes):
-    found = [x for s in scores for x in s["negative"] if x["cls"] in classes and x["fp_min"] is not None and not x["source"].startswith("ALL")]
-    return sum(x["fp_min"] for x in found), sum(x["hours"] for x in found)
-
-
-def targets(scores):
-    public = scores[:1]
-    requet, b2, home = pooled(public, "requet"), pooled(public, "requet", "B2"), pooled(public, "home")
-    quiet = false_minutes(public, ("idle", "iot", "music", "call", "download", "telemetry"))
-    drive = false_minutes(public, ("drive",))
-    lab = pooled(public, "lab")
-    reached = (f"{requet['mean_abs_error_pct']:.1f} %" if requet else "–", f"{requet['within_10_pct']:.0f} %" if requet else "–",
-               f"{b2['mean_abs_error_pct']:.1f} %" if b2 else "–", f"{home['mean_abs_error_pct']:.1f} %" if home else "–",
-               f"{quiet[0]:.1f} in {quiet[1]:.0f} h", f"{drive[0] / drive[1]:.2f}" if drive[1] else "–",
-               f"{lab['over_per_stop_s'][0]:.0f} s (n {lab['stops']})" if lab and lab["over_per_stop_s"] else "–")
-    return [(*t, r) for t, r in zip(PUBLIC_TARGETS, reached)]
-
-
-def house(lines, own, names):
-    """The public laboratory recording, client by client, by models that saw our own recordings instead."""
-    videos, others = [], []
-    for s in (s for s in own if s.source == "lab" and s.recording.group == "run3"):
-        counted, client = lines.get((s.recording.file, s.client.address)), s.client
-        if counted is None:
-            continue
-        if client.positive:
-            carried = "QUIC" if carrier(s, names).startswith("QUIC") else "TCP"
-            videos.append(f"{carried} {100 * (counted - client.watched_s) / client.watched_s:+.1f} %")
-        else:
-            others.append(f"{client.kind} {counted / 60 / (client.other_s / 3600):.1f}")
-    return [("lab run3 left out, error of each video client", "≤ 10 %", "", ", ".join(videos)),
-            ("lab run3 left out, false min/h of each other client", "≤ 1", "", ", ".join(others))]
-
-
-def found(sources):
-    """Minutes found of a source that no training saw."""
-    requet = pooled(sources[:1], "requet")
-    share = f"{100 * requet['counted_min'] / requet['true_min']:.0f} %" if requet else "–"
-    return [("Requet left out as a whole, minutes found", "≥ 80 %", "≥ 95 %", share)]
-
-
 def named(by_root):
     """The scores, those of our own recordings with the recording's name."""
     for i, (root, score) in enumerate(by_root.items()):
@@ -174,11 +123,12 @@ def document(report, own, names, shipped):
     groups, sources, classes = (named(report[k]) for k in ("groups", "sources", "classes"))
     settings = f"`model/train/recipe.py`: {recipe.FOREST}, {recipe.SETTINGS}"
     lines = [HEAD.format(settings=settings, size=len(shipped), fingerprint=f"{fnv1a(shipped[:-8]):016x}")]
-    goals = [*targets(groups), *house(report["groups lines"], own, names), *found(sources)]
+    carriers = carrier_of(own, names)
+    goals = goals_met(groups, sources, report, own, carriers, len(shipped))
     lines += ["## Goals\n", *table(("goal", "reach", "aim", "here"), goals)]
     lines += ["## Groups left out\n", "Each home file, Requet group, class of services, laboratory recording, and all IoT in turn. A kind of use that is left out here may "
               "be in training from another source (our own recordings hold web, office, audio, search, downloads, calls).\n", *positive(groups), *negative(groups)]
-    lines += ["## TCP and QUIC apart (groups left out)\n", *transports(report["groups lines"], own, names)]
+    lines += ["## TCP and QUIC apart (groups left out)\n", *transports(report["groups lines"], own, carriers)]
     lines += ["## Whole sources left out\n", *positive(sources), *negative(sources)]
     lines += ["## Kinds of use left out everywhere\n", "No recording of this kind, from any source, was in training.\n", *negative(classes)]
     lines += ["## Failures (groups left out)\n", "Every video session more than 25 % off and every negative one with a minute or more.\n", *failures(report["groups lines"], own)]

@@ -145,5 +145,6 @@ fn evidence(row: &Row, score: crate::classify::Score, no: WindowNo) -> Evidence 
         down_bytes: u64::from(value(features::DOWN_BYTES)),
         bursts_120: value(features::BURSTS_120),
         burst_period_ds: value(features::BURST_PERIOD),
+        burst_period_cv_pm: u32::try_from(row[features::BURST_PERIOD_CV]).unwrap_or(u32::MAX),
     }
 }

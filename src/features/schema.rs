@@ -76,6 +76,8 @@ pub const FEATURES: [Feature; N_FEATURES] = [
 pub const DOWN_BYTES: usize = 0;
 /// Position of `bursts_120`.
 pub const BURSTS_120: usize = 40;
+/// Position of `burst_period_cv`.
+pub const BURST_PERIOD_CV: usize = 42;
 /// Position of `burst_period`.
 pub const BURST_PERIOD: usize = 43;
 

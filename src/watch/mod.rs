@@ -4,7 +4,9 @@
 //! So silence is no evidence here. Windows that carried something move a *belief* (a bounded sum of log-likelihood
 //! ratios, Page's CUSUM, 1954); once it is high enough a session is on, and time is credited back to where the
 //! evidence began to add up. Silent windows use up the *playout allowance*: the more rarely a player fetches, the
-//! more video it keeps in its buffer, so the session goes on that long after the last fetch and no longer. That one idea both counts the silent end of a video and stops soon after a pause.
+//! more video it keeps in its buffer, so the session goes on that long after the last fetch and no longer. That one idea
+//! both counts the silent end of a video and stops soon after a pause. A player that fetches by the clock has a full
+//! buffer and tells at once when it stops: it gets little more than its own period.
 //!
 //! Everything is integer arithmetic on constants that training chose ([`Params`], part of the artefact).
 
@@ -42,6 +44,8 @@ pub struct Evidence {
     pub bursts_120: u32,
     /// Mean time between them in tenths of a second.
     pub burst_period_ds: u32,
+    /// How much it varies, σ / mean in per mille.
+    pub burst_period_cv_pm: u32,
 }
 
 /// What a closed window means.
@@ -69,6 +73,14 @@ pub struct Watcher {
     last: Option<WindowNo>,
     period_ds: u32,
     period_known: PeriodKnown,
+    /// How much the periods seen vary, σ / mean in per mille.
+    #[serde(default = "unsteady")]
+    period_cv_pm: u32,
+}
+
+/// The variation of a period that was not seen.
+fn unsteady() -> u32 {
+    u32::MAX
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +99,7 @@ impl Watcher {
             last: None,
             period_ds: params.period_default_ds,
             period_known: PeriodKnown::Default,
+            period_cv_pm: unsteady(),
         }
     }
 
@@ -146,9 +159,12 @@ impl Watcher {
         let ratio = params.llr[usize::from(seen.score.0 >> 8)];
         self.belief = self.belief.saturating_add(ratio).clamp(params.llr_min, params.llr_max);
         if seen.bursts_120 >= params.period_bursts_min {
-            self.period_ds = match self.period_known {
-                PeriodKnown::Default => seen.burst_period_ds,
-                PeriodKnown::Seen => (3 * self.period_ds + seen.burst_period_ds) / 4,
+            (self.period_ds, self.period_cv_pm) = match self.period_known {
+                PeriodKnown::Default => (seen.burst_period_ds, seen.burst_period_cv_pm),
+                PeriodKnown::Seen => (
+                    (3 * self.period_ds + seen.burst_period_ds) / 4,
+                    self.period_cv_pm / 2 + seen.burst_period_cv_pm / 2,
+                ),
             };
             self.period_known = PeriodKnown::Seen;
         }
@@ -158,7 +174,12 @@ impl Watcher {
     /// How long a session goes on after the last fetch, in tenths of a second.
     fn allowance_ds(&self, params: &Params) -> u64 {
         let period_ds = u64::from(self.period_ds);
-        let allowance_ds = u64::from(params.hold_square) * period_ds * period_ds / 1_000_000;
+        let mut allowance_ds = u64::from(params.hold_square) * period_ds * period_ds / 1_000_000;
+        if self.period_cv_pm < params.steady_below_pm {
+            let steady_ds =
+                u64::from(params.steady_hold_ds) + u64::from(params.steady_hold_pm) * period_ds / 1_000;
+            allowance_ds = allowance_ds.min(steady_ds);
+        }
         allowance_ds.clamp(u64::from(params.hold_min_ds), u64::from(params.hold_max_ds))
     }
 }

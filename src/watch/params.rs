@@ -60,6 +60,15 @@ pub struct Params {
     pub hold_min_ds: u32,
     /// Upper bound.
     pub hold_max_ds: u32,
+    /// Burst periods that vary less than this (σ / mean, per mille) are a clock's, and its silence tells. 0: nobody's are.
+    #[serde(default)]
+    pub steady_below_pm: u32,
+    /// Allowance of who fetches by the clock, unless the square is less: so many tenths of a second ...
+    #[serde(default)]
+    pub steady_hold_ds: u32,
+    /// ... and so much of the period, per mille.
+    #[serde(default)]
+    pub steady_hold_pm: u32,
     /// Silence after which collected evidence is forgotten, tenths of a second.
     pub forget_quiet_ds: u32,
 }
@@ -112,6 +121,9 @@ impl Params {
             ("hold_square", params.hold_square <= 1_000_000),
             ("hold_min_ds", params.hold_min_ds <= params.hold_max_ds),
             ("hold_max_ds", params.hold_max_ds <= 6_000),
+            ("steady_below_pm", params.steady_below_pm <= 1_000),
+            ("steady_hold_ds", params.steady_hold_ds <= 6_000),
+            ("steady_hold_pm", params.steady_hold_pm <= 100_000),
             ("forget_quiet_ds", params.forget_quiet_ds <= 36_000),
         ];
         match checks.iter().find(|(_, valid)| !valid) {

@@ -18,12 +18,15 @@ fn params() -> Params {
         hold_square: 40_000,
         hold_min_ds: 200,
         hold_max_ds: 1_200,
+        steady_below_pm: 120,
+        steady_hold_ds: 50,
+        steady_hold_pm: 1_500,
         forget_quiet_ds: 1_800,
     }
 }
 
 fn seen(no: WindowNo, score: u16, down_bytes: u64) -> Evidence {
-    Evidence { no, score: Score(score), down_bytes, bursts_120: 0, burst_period_ds: 0 }
+    Evidence { no, score: Score(score), down_bytes, bursts_120: 0, burst_period_ds: 0, burst_period_cv_pm: 0 }
 }
 
 const VIDEO: u16 = 60_000;
@@ -55,6 +58,42 @@ fn silence_is_no_evidence_and_ends_a_session_only_when_the_buffer_is_played_out(
     assert_eq!(steps[3..5], [Step::Began { from: 100 }, Step::On]);
     // Default period 10 s, allowance 0.04 · 100² ds = 40 s after the last fetch.
     assert_eq!(steps[5..], [Step::On, Step::On, Step::On, Step::On, Step::Ended, Step::Off]);
+}
+
+/// Windows that stay counted after the last fetch of a player with this period and variation.
+fn counted_after(burst_period_ds: u32, burst_period_cv_pm: u32) -> usize {
+    let params = params();
+    let mut watcher = Watcher::new(&params);
+    for no in 0..12 {
+        let seen = seen(no, VIDEO, 500_000);
+        let seen = Evidence { bursts_120: 6, burst_period_ds, burst_period_cv_pm, ..seen };
+        watcher.step(&params, Sensitivity::Normal, &seen);
+    }
+    let quiet = (12..200).map(|no| watcher.step(&params, Sensitivity::Normal, &seen(no, VIDEO, 0)));
+    quiet.take_while(|step| *step == Step::On).count()
+}
+
+#[test]
+fn who_fetches_by_the_clock_is_missed_at_once() {
+    // 0.04 · 160² ds = 102 s; by the clock 5 s + 1.5 · 16 s = 29 s.
+    assert_eq!((counted_after(160, 400), counted_after(160, 50)), (10, 2));
+    // Never more than the square allows, never less than the least: 20 s.
+    assert_eq!((counted_after(80, 400), counted_after(80, 50)), (2, 2));
+    assert_eq!((counted_after(40, 400), counted_after(40, 50)), (2, 2));
+}
+
+#[test]
+fn a_clock_that_was_irregular_has_to_show_itself_first() {
+    let params = params();
+    let mut watcher = Watcher::new(&params);
+    let mut variation = |no, burst_period_cv_pm| {
+        let seen =
+            Evidence { bursts_120: 6, burst_period_ds: 160, burst_period_cv_pm, ..seen(no, VIDEO, 500_000) };
+        watcher.step(&params, Sensitivity::Normal, &seen);
+        watcher.period_cv_pm
+    };
+    assert_eq!([(0, 400), (1, 0), (2, 0)].map(|(no, cv)| variation(no, cv)), [400, 200, 100]);
+    assert_eq!(variation(3, u32::MAX), 50 + u32::MAX / 2);
 }
 
 #[test]

@@ -91,12 +91,20 @@ class Sessions(unittest.TestCase):
     def count(self, down, scores, **columns):
         n = len(down)
         column = lambda name, value: np.asarray(columns.get(name, np.full(n, value)))
-        return counted(Settings().params(), np.arange(n), np.asarray(scores), np.asarray(down), column("bursts", 5), column("period", 150))
+        settings = Settings(steady_below_pm=120, steady_hold_ds=50, steady_hold_pm=1500)
+        return counted(settings.params(), np.arange(n), np.asarray(scores), np.asarray(down), column("bursts", 5), column("period", 150),
+                       column("cv", 400))
 
     def test_silence_inside_the_allowance_is_watched_and_credit_reaches_the_first_evidence(self):
         down = [900_000, 0, 500_000, 0, 500_000, 0, 500_000] + [0] * 30
         on = self.count(down, [62_000 if d else 0 for d in down])
         self.assertEqual(on.tolist(), [True] * 20 + [False] * 17)
+
+    def test_who_fetches_by_the_clock_is_missed_at_once(self):
+        down = [900_000, 0, 500_000, 0, 500_000, 0, 500_000] + [0] * 30
+        on = self.count(down, [62_000 if d else 0 for d in down], cv=np.full(len(down), 50))
+        # 5 s + 1.5 · 15 s: two windows of the silence.
+        self.assertEqual(on.tolist(), [True] * 9 + [False] * 28)
 
     def test_no_evidence_is_never_watched(self):
         self.assertFalse(self.count([19_999] * 100, [65_535] * 100).any())
