@@ -63,7 +63,7 @@ use who::Bindings;
 
 use crate::dissect::hostname::HostName;
 use crate::dissect::{Net, Packet};
-use crate::flow::{FlowTable, Seen};
+use crate::flow::{FlowTable, Seen, Slot};
 use crate::names::Event;
 use crate::net::{Addr, ClientId};
 use crate::time::{Duration, Moment};
@@ -153,6 +153,12 @@ impl Detection {
     #[inline]
     pub fn sheds(&mut self, packet: &Packet<'_>) -> bool {
         syn_flood::sheds(&mut self.shared, packet)
+    }
+
+    /// Reads a little of what is remembered of these flows, so that it is near when their packets come.
+    #[inline]
+    pub fn foresee(&self, flows: &[Option<Slot>]) {
+        self.streams.foresee(flows);
     }
 
     /// Takes in one frame with its flow, after [`Self::poll`] was told its stamp.

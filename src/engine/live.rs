@@ -68,7 +68,11 @@ impl Engine {
     /// Looks at what these packets are about to need, so that it is near when they come. Returns where their flows live.
     #[inline]
     pub fn foresee<const N: usize>(&self, packets: &[Packet<'_>; N]) -> [Option<Slot>; N] {
-        self.flows.foresee(packets)
+        let slots = self.flows.foresee(packets);
+        if let Some(detection) = &self.detection {
+            detection.foresee(&slots);
+        }
+        slots
     }
 
     /// The servers of a closed window of a client, with the bytes each sent it, most first.
