@@ -73,9 +73,9 @@ fn fill_volumes(out: &mut [i32], client: &Client, no: WindowNo) {
     let down_60 = client.down_bytes(no, 6);
     let down_120 = client.down_bytes(no, 12);
     let active =
-        |windows| client.last(no, windows).filter(|s| s.down.bytes >= ACTIVE_WINDOW_BYTES).count() as u64;
+        |windows| client.last(no, windows).filter(|s| s.down_bytes >= ACTIVE_WINDOW_BYTES).count() as u64;
     let depth = client.depth(no).clamp(1, 6);
-    let window_squares: u128 = client.last(no, depth).map(|s| u128::from(s.down.bytes).pow(2)).sum();
+    let window_squares: u128 = client.last(no, depth).map(|s| u128::from(s.down_bytes).pow(2)).sum();
     let window_mean = down_60 / depth as u64;
     let variance = (window_squares / depth as u128).saturating_sub(u128::from(window_mean).pow(2));
     let (mut top_60, mut top_120, mut big_60) = (0, 0, 0);
@@ -91,9 +91,9 @@ fn fill_volumes(out: &mut [i32], client: &Client, no: WindowNo) {
         down_120,
         active(6),
         active(12),
-        client.last(no, 6).map(|s| s.down.bytes).max().unwrap_or(0),
+        client.last(no, 6).map(|s| s.down_bytes).max().unwrap_or(0),
         (variance.isqrt() * 1_000 / u128::from(window_mean.max(1))).min(100_000) as u64,
-        client.last(no, 6).map(|s| s.up.bytes).sum(),
+        client.last(no, 6).map(|s| s.up_bytes).sum(),
         per_mille(top_60, down_60),
         per_mille(top_120, down_120),
         big_60,
@@ -126,7 +126,7 @@ fn fill_bursts(out: &mut [i32], client: &Client, no: WindowNo) {
 
 fn fill_shares(out: &mut [i32], client: &Client, no: WindowNo) {
     let down_60 = client.down_bytes(no, 6);
-    let up_60: u64 = client.last(no, 6).map(|s| s.up.bytes).sum();
+    let up_60: u64 = client.last(no, 6).map(|s| s.up_bytes).sum();
     let end = (no + 1) * WINDOW_SECS as u64;
     let active_120 = (end.saturating_sub(CONTEXT_SECS)..end)
         .filter(|&second| client.second(second) >= BURST_SECOND_BYTES)
@@ -234,11 +234,8 @@ fn periods(bursts: &[Burst]) -> (i32, i32) {
 
 /// Exponentially weighted mean of the windows' received bytes over the ring, oldest first, starting at zero.
 fn ewma(client: &Client, no: WindowNo, weight_pct: u64) -> u64 {
-    let depth = client.depth(no) as u64;
-    (0..depth).rev().fold(0, |mean, back| {
-        let bytes = client.sums(no - back).down.bytes;
-        (mean * (100 - weight_pct) + bytes * weight_pct) / 100
-    })
+    let oldest_first = client.last(no, client.depth(no)).rev();
+    oldest_first.fold(0, |mean, past| (mean * (100 - weight_pct) + past.down_bytes * weight_pct) / 100)
 }
 
 fn iat_cv(sums: &Sums) -> u64 {

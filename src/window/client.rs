@@ -1,4 +1,7 @@
 //! One client's counters: the open windows, the last two minutes, and the servers it talked to.
+//!
+//! Everything is known of the windows that are open and of the one closed last, which is when features are made of it. Of
+//! older ones the features ask for bytes alone, and bytes are what is kept: a crowd has a thousand clients.
 
 use super::{Datagram, Sample, WINDOW_SECS, WindowNo, second_of};
 use crate::net::{Addr, Direction};
@@ -6,6 +9,8 @@ use crate::time::Moment;
 
 /// Closed windows remembered: two minutes.
 pub const RING: usize = 12;
+/// Windows of which everything is known: the last closed one, and the two that may be open.
+const WHOLE: usize = 3;
 /// Seconds of one-second bins: the ring, and the two windows that may be open.
 pub const RING_SECS: usize = (RING + 2) * WINDOW_SECS;
 /// Servers told apart per client; a new one replaces the one with the fewest bytes in the ring.
@@ -73,6 +78,26 @@ impl Sums {
     }
 }
 
+/// What is kept of a closed window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// IP bytes received.
+    pub down_bytes: u64,
+    /// IP bytes sent.
+    pub up_bytes: u64,
+    /// Received bytes in packets of full size.
+    pub full_bytes: u64,
+    /// Received bytes in UDP datagrams.
+    pub udp_bytes: u64,
+}
+
+impl From<&Sums> for Past {
+    fn from(sums: &Sums) -> Self {
+        let Sums { full_bytes, udp_bytes, .. } = *sums;
+        Self { down_bytes: sums.down.bytes, up_bytes: sums.up.bytes, full_bytes, udp_bytes }
+    }
+}
+
 /// A second's received bytes, as the features see it.
 pub type SecondStats = u32;
 
@@ -107,7 +132,10 @@ pub struct Client {
     open: WindowNo,
     /// First window this client was seen in: context before it does not exist.
     since: WindowNo,
-    sums: [Sums; RING + 2],
+    /// By window number modulo [`WHOLE`].
+    sums: [Sums; WHOLE],
+    /// By window number modulo [`RING`].
+    past: [Past; RING],
     seconds: [SecondStats; RING_SECS],
     /// At most [`MAX_SERVERS`]; most devices of a crowd talk to one.
     servers: Vec<ServerBytes>,
@@ -120,6 +148,14 @@ fn slot(no: WindowNo) -> usize {
     (no % (RING as u64 + 2)) as usize
 }
 
+fn whole_slot(no: WindowNo) -> usize {
+    (no % WHOLE as u64) as usize
+}
+
+fn past_slot(no: WindowNo) -> usize {
+    (no % RING as u64) as usize
+}
+
 fn second_slot(second: u64) -> usize {
     (second % RING_SECS as u64) as usize
 }
@@ -129,7 +165,8 @@ impl Client {
         Self {
             open,
             since: open,
-            sums: [Sums::default(); RING + 2],
+            sums: [Sums::default(); WHOLE],
+            past: [Past::default(); RING],
             seconds: [0; RING_SECS],
             servers: Vec::new(),
             last_server: None,
@@ -145,7 +182,7 @@ impl Client {
             return;
         }
         let sizes = sample.sizes;
-        let sums = &mut self.sums[slot(no)];
+        let sums = &mut self.sums[whole_slot(no)];
         let packets = sizes.packets();
         let bytes = sizes.bytes();
         let squares =
@@ -178,7 +215,7 @@ impl Client {
 
     fn observe_down(&mut self, no: WindowNo, sample: &Sample, bytes: u64) {
         let sizes = sample.sizes;
-        let sums = &mut self.sums[slot(no)];
+        let sums = &mut self.sums[whole_slot(no)];
         if sizes.full_len >= FULL_LEN {
             sums.full_packets += sizes.full;
             sums.full_bytes += u64::from(sizes.full) * u64::from(sizes.full_len);
@@ -209,7 +246,7 @@ impl Client {
             return usize::from(last);
         }
         let hash = addr.fingerprint();
-        self.sums[slot(no)].bitmap[hash as usize % BITMAP_WORDS] |= 1 << (hash >> 8 & 63);
+        self.sums[whole_slot(no)].bitmap[hash as usize % BITMAP_WORDS] |= 1 << (hash >> 8 & 63);
         let used = self.servers.len();
         let place = match self.servers.iter().position(|s| s.addr == addr) {
             Some(place) => place,
@@ -256,7 +293,8 @@ impl Client {
         self.open = no + 1;
         // The oldest slot becomes the window after next.
         let next = slot(no + 2);
-        self.sums[next] = Sums::default();
+        self.past[past_slot(no)] = Past::from(&self.sums[whole_slot(no)]);
+        self.sums[whole_slot(no + 2)] = Sums::default();
         for second in 0..WINDOW_SECS as u64 {
             self.seconds[second_slot((no + 2) * WINDOW_SECS as u64 + second)] = 0;
         }
@@ -265,9 +303,9 @@ impl Client {
         }
     }
 
-    /// The sums of a window: one of the last [`RING`] closed ones.
+    /// The sums of the window that was closed last.
     pub fn sums(&self, no: WindowNo) -> &Sums {
-        &self.sums[slot(no)]
+        &self.sums[whole_slot(no)]
     }
 
     /// How many windows of context exist up to and including `no`, at most [`RING`].
@@ -287,11 +325,12 @@ impl Client {
 
     /// Received bytes in the last `windows` windows up to and including `no`.
     pub fn down_bytes(&self, no: WindowNo, windows: usize) -> u64 {
-        self.last(no, windows).map(|sums| sums.down.bytes).sum()
+        self.last(no, windows).map(|past| past.down_bytes).sum()
     }
 
     /// The last `windows` closed windows, youngest first.
-    pub fn last(&self, no: WindowNo, windows: usize) -> impl Iterator<Item = &Sums> {
-        (0..windows.min(RING) as u64).take_while(move |k| *k <= no).map(move |k| &self.sums[slot(no - k)])
+    pub fn last(&self, no: WindowNo, windows: usize) -> impl DoubleEndedIterator<Item = &Past> {
+        let known = no.saturating_add(1).min(windows.min(RING) as u64);
+        (0..known).map(move |k| &self.past[past_slot(no - k)])
     }
 }

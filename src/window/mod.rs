@@ -1,7 +1,7 @@
 //! What each client did, in slices of ten seconds.
 //!
 //! Windows are aligned to the epoch, in packet time. Every packet is folded into counters of its client at once
-//! and forgotten: a client's state has a fixed size ([`Client`], under 4 KiB) whatever it does. The state keeps one
+//! and forgotten: a client's state has a bounded size ([`Client`], under 3 KiB) whatever it does. The state keeps one
 //! bin of received bytes per second for two minutes, and per window the sums from which every feature can be
 //! computed; nothing else looks back.
 //!
@@ -16,7 +16,7 @@ use crate::time::{Duration, Moment, NANOS_PER_SEC};
 
 mod client;
 
-pub use client::{Client, Counts, MAX_SERVERS, RING, RING_SECS, SecondStats, ServerBytes, Sums};
+pub use client::{Client, Counts, MAX_SERVERS, Past, RING, RING_SECS, SecondStats, ServerBytes, Sums};
 
 /// Length of a window.
 pub const WINDOW_LEN: Duration = Duration::from_secs(WINDOW_SECS as u64);

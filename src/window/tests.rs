@@ -97,6 +97,6 @@ fn more_servers_than_the_table_holds_keep_the_busiest() {
 }
 
 #[test]
-fn a_client_costs_less_than_four_kibibytes() {
-    assert!(Windows::bytes_per_client() < 4_096, "{}", Windows::bytes_per_client());
+fn a_client_costs_less_than_three_kibibytes() {
+    assert!(Windows::bytes_per_client() < 3_072, "{}", Windows::bytes_per_client());
 }
