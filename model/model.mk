@@ -6,7 +6,9 @@ MODEL_BIN ?= $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)/release/stream
 OWN ?=
 # Where the result goes. It does not replace the artefact that ships unless you say so: compare first (make accuracy).
 MODEL_OUT ?= build/model
-MODEL_MANIFESTS = $(wildcard $(SHARED)/captures/manifest.csv) $(sort $(wildcard model/corpus/*/manifest.csv)) $(OWN)
+# Recorded after everything was fixed, to be judged by: never in training.
+MODEL_HELD = model/corpus/mix12/manifest.csv
+MODEL_MANIFESTS = $(wildcard $(SHARED)/captures/manifest.csv) $(filter-out $(MODEL_HELD),$(sort $(wildcard model/corpus/*/manifest.csv))) $(OWN)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: model threat-model accuracy model-test
@@ -39,7 +41,7 @@ accuracy: ## score left-out captures through the binary, write docs/accuracy.md
 accuracy-run: $(MODEL_VENV)/ready
 	$(CARGO) build --release --locked
 	$(MODEL_VENV)/bin/python model/train/accuracy.py --bin $(MODEL_BIN) --cache $(MODEL_WORK)/rows --work $(MODEL_WORK)/folds \
-		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) --scorer $(SHARED)/tools/score_watch_time.py --out docs/accuracy.md
+		$(foreach m,$(MODEL_MANIFESTS),--manifest $(m)) $(foreach m,$(MODEL_HELD),--held $(m)) --scorer $(SHARED)/tools/score_watch_time.py --out docs/accuracy.md
 
 model-test: $(MODEL_VENV)/ready ## unit tests of the trainer
 	$(MODEL_VENV)/bin/python -m unittest discover -s model/train/tests

@@ -2,7 +2,7 @@
 
 Protocols: `groups` leaves out each group of every source (each home file, each Requet group, each class of services, all IoT, each
 laboratory recording); `sources` a whole source; `classes` one kind of use in every source. For each fold a model is trained without it,
-written as an artefact and given to `streamguard analyze --model`. A recording of which only rows are kept is reckoned from them by the trainer's own walk
+written as an artefact and given to `streamguard analyze --model`. A recording of a held manifest is in no training: leaving it out leaves all. A recording of which only rows are kept is reckoned from them by the trainer's own walk
 and session layer, which tests hold equal to the program's. Models and predictions are kept in --work and reused.
 """
 import argparse
@@ -12,6 +12,7 @@ import pathlib
 import subprocess
 import sys
 
+import baselines
 import dataset
 import evaluate
 import recipe
@@ -26,6 +27,7 @@ def arguments():
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--bin", required=True)
     ask.add_argument("--manifest", action="append", required=True, help="the first one is the public library")
+    ask.add_argument("--held", action="append", default=[], help="a manifest that is scored and never trained on")
     ask.add_argument("--scorer", required=True)
     ask.add_argument("--cache", type=pathlib.Path, required=True)
     ask.add_argument("--work", type=pathlib.Path, required=True)
@@ -118,6 +120,7 @@ def main():
         extractor = Extractor(ask.bin, ask.cache)
         recordings = [r for path in ask.manifest for r in read_manifest(path)]
         own, every = dataset.load(recordings, extractor, tell)
+        own += dataset.load([r for path in ask.held for r in read_manifest(path)], extractor, tell)[0]
         judge = Judge(ask, extractor, own, every, tell)
         report, public = {}, pathlib.Path(ask.manifest[0]).parent
         for protocol, folds in (("groups", evaluate.group_folds(own)), ("sources", evaluate.source_folds(own)), ("classes", class_folds(own, public))):
@@ -128,6 +131,7 @@ def main():
                     lines[recording.path.parents[recording.file.count("/")]] += predictions(recording, [], said)
             report[protocol] = {str(root): scored(ask, root, rows, f"{protocol}-{i}") for i, (root, rows) in enumerate(sorted(lines.items(), key=lambda item: (item[0] != public, item[0])))}
             report[protocol + " lines"] = {(line["file"], line["client"]): line["watch_s"] for rows in lines.values() for line in rows}
+        report["baselines"] = baselines.compare(own, report["groups lines"], extractor.names, ask.seed)
     except (ExtractError, OSError, subprocess.CalledProcessError) as problem:
         print(f"accuracy: {problem}", file=sys.stderr)
         return 2

@@ -11,6 +11,8 @@ import pathlib
 import sys
 import time
 
+import numpy as np
+
 import card
 import dataset
 import evaluate
@@ -49,10 +51,24 @@ def arguments():
 
 
 def fit(samples, names, seed):
-    """(trained, flat, number of rows) on all samples given."""
+    """(trained, flat, number of rows, their spread) on all samples given."""
     x, y, w = dataset.matrix(samples, names, recipe.SETTINGS.evidence_bytes, seed)
     trained = grow(x, y, w, recipe.FOREST, recipe.columns_of(names), seed)
-    return trained, flatten(trained), len(y)
+    return trained, flatten(trained), len(y), spread(x, w)
+
+
+def spread(x, weight):
+    """How each column is spread over training: four bounds and the share of rows, per mille, that exceeds 0 to 4 of them. What
+    `doctor` holds a household's windows against (src/engine/drift.rs)."""
+    out = []
+    for column in x.T:
+        order = np.argsort(column, kind="stable")
+        grown = np.cumsum(weight[order]) / weight.sum()
+        bounds = column[order][np.searchsorted(grown, np.arange(1, 5) / 5)]
+        bins = np.searchsorted(bounds, column, side="left")
+        shares = np.bincount(bins, weights=weight, minlength=5) / weight.sum()
+        out.append({"bounds": [int(b) for b in bounds], "shares_pm": [round(1000 * s) for s in shares]})
+    return out
 
 
 def contents(own, rows):
@@ -78,13 +94,13 @@ def main():
         print(f"train: {problem}", file=sys.stderr)
         return 2
     names, params = extractor.names, recipe.SETTINGS.params()
-    trained, flat, rows = fit(every, names, ask.seed)
+    trained, flat, rows, spread_of = fit(every, names, ask.seed)
     wrong, apart = parity.mismatches(trained, flat, parity.rows(flat.cuts))
     if wrong or apart > (1 / 64 if flat.link else 1 / 256):
         print(f"train: {wrong} leaves differ from scikit-learn's, scores by up to {apart:.5f}", file=sys.stderr)
         return 2
     tell(f"parity: {parity.ROWS} rows at thresholds, no leaf differs, scores within {apart:.5f}")
-    summary = {"training": contents(own, rows), "seed": ask.seed}
+    summary = {"training": contents(own, rows), "seed": ask.seed, "spread": spread_of}
     results = {}
     if not ask.no_folds:
         for kind, folds in (("groups", evaluate.group_folds(own)), ("sources", evaluate.source_folds(own))):

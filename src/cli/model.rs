@@ -61,7 +61,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         println!("model        {:016x}", model.fingerprint);
         println!("schema       {:016x}, {} features", schema_hash(), forest.n_features());
         println!("forest       {} trees, {} nodes", forest.n_trees(), forest.n_nodes());
-        println!("trained on   {summary}");
+        println!("trained on   {}", summary["training"]);
+        println!("left out     {}", summary["left_out"]);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,9 @@ use crate::account::{Books, Source};
 use crate::config::{self, Config};
 use crate::detect::{Kind, Stage};
 use crate::dissect::{Frame, Packet, dissect};
-use crate::engine::{Engine, Listing, Model, NamesFrom, Output, Settings, Verdict as Counted, WindowReport};
+use crate::engine::{
+    Drift, Engine, Likeness, Listing, Model, NamesFrom, Output, Settings, Verdict as Counted, WindowReport,
+};
 use crate::flow::meter::Meter;
 use crate::history::{AlertRow, Calendar, Incidents, Minute, Minutes, epoch_s};
 use crate::lan::{ClientIdx, Identify, Placement, Vantage};
@@ -124,6 +126,7 @@ pub struct House {
     /// Absent unless flows are exported.
     meter: Option<Meter>,
     past_windows: PastWindows,
+    drift: Drift,
     /// The clocks when they were last looked at.
     latest: Now,
     news: VecDeque<News>,
@@ -139,6 +142,7 @@ impl House {
     pub fn new(config: Config, zone: Zone, settings: Settings, names: NamesFrom) -> Self {
         let calendar = Calendar::new(zone.clone(), config.quota.reset_time);
         let ledger = Ledger::new(config.quota.clone(), zone);
+        let drift = Drift::from(&settings.model);
         let mut engine = Engine::new(settings);
         engine.take_names_from(names);
         let books = Books::new(engine.flows().capacity());
@@ -160,6 +164,7 @@ impl House {
             train: Some(train::Train::new()),
             meter: None,
             past_windows: PastWindows::default(),
+            drift,
             latest: Now { mono: Moment::ZERO, wall: None },
             news: VecDeque::new(),
             blackhole: names::Domains::default(),
@@ -346,6 +351,9 @@ impl House {
             Counted::Idle => None,
         };
         self.past_windows.push(past);
+        if window.score.is_some() {
+            self.drift.observe(&window.row);
+        }
         if let Some(since_s) = since_s {
             self.past_windows.count_since(window.client, since_s);
         }
@@ -499,7 +507,13 @@ impl House {
 
     /// Judges with another model or sensitivity from the next window on; sessions go on.
     pub fn set_judgement(&mut self, sensitivity: config::Sensitivity, model: std::sync::Arc<Model>) {
+        self.drift = Drift::from(&model);
         self.engine.set_judgement(sensitivity.into(), model);
+    }
+
+    /// How far the windows seen here are from those that the model in force was trained on.
+    pub fn likeness(&self) -> Option<Likeness> {
+        self.drift.likeness()
     }
 
     /// The settings in force.

@@ -25,11 +25,13 @@ use crate::watch::{Sensitivity, Session};
 use crate::window::{Progress, Unknown, WindowNo, Windows, window_no, window_start};
 
 mod attacks;
+mod drift;
 pub mod house;
 mod live;
 mod model;
 mod viewer;
 
+pub use drift::{Drift, Likeness};
 pub use live::NamesFrom;
 pub use model::{Model, ModelError};
 

@@ -217,7 +217,22 @@ pub(super) fn events(host: &mut dyn Host, _: &Call<'_>) -> Result<Value, Failure
 }
 
 pub(super) fn doctor(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
-    Ok(host.doctor(call.now))
+    let mut answer = host.doctor(call.now);
+    answer["drift"] = drift(host.house());
+    Ok(answer)
+}
+
+/// How far this house's windows are from those of training; null until an hour of them is known.
+fn drift(house: &House) -> Value {
+    let rounded = |index: f64| (index * 100.0).round() / 100.0;
+    house.likeness().map_or(Value::Null, |likeness| {
+        let unlike: Vec<_> = likeness
+            .unlike
+            .iter()
+            .map(|(feature, index)| json!({ "feature": feature, "index": rounded(*index) }))
+            .collect();
+        json!({ "windows": likeness.windows, "index": rounded(likeness.index), "unlike": unlike })
+    })
 }
 
 pub(super) fn model(host: &mut dyn Host, _: &Call<'_>) -> Result<Value, Failure> {
