@@ -46,6 +46,8 @@ pub struct Drift {
     counts: Vec<[u32; BINS]>,
     windows: u32,
     evidence_bytes: u64,
+    /// Of the model.
+    fingerprint: u64,
 }
 
 /// What is known so far.
@@ -61,11 +63,24 @@ pub struct Likeness {
 
 impl Drift {
     /// Nothing counted yet, against this model's training.
-    pub fn from(model: &Model) -> Self {
+    pub fn against(model: &Model) -> Self {
         let summary: Summary = serde_json::from_str(&model.summary_json).unwrap_or_default();
         let spread = if summary.spread.len() == N_FEATURES { summary.spread } else { Vec::new() };
         let counts = vec![[0; BINS]; spread.len()];
-        Self { spread, counts, windows: 0, evidence_bytes: model.session.evidence_bytes }
+        Self {
+            spread,
+            counts,
+            windows: 0,
+            evidence_bytes: model.session.evidence_bytes,
+            fingerprint: model.fingerprint,
+        }
+    }
+
+    /// This model is in force from now on: begins anew if it is another.
+    pub fn judge_by(&mut self, model: &Model) {
+        if model.fingerprint != self.fingerprint {
+            *self = Self::against(model);
+        }
     }
 
     /// Counts a window, if it is one that the model's opinion of matters.
@@ -121,7 +136,7 @@ mod tests {
         let spread = r#"{"bounds":[9,19,29,39],"shares_pm":[200,200,200,200,200]}"#;
         model.summary_json = format!("{{\"spread\":[{}]}}", [spread; N_FEATURES].join(","));
         model.session.evidence_bytes = 1;
-        Drift::from(&model)
+        Drift::against(&model)
     }
 
     /// A window like training's but for some features.
@@ -165,7 +180,7 @@ mod tests {
         let mut model = Model::embedded();
         for summary in ["{}", "[]", "", r#"{"spread":[]}"#, r#"{"spread":[{"bounds":[1]}]}"#] {
             model.summary_json = summary.into();
-            let mut drift = Drift::from(&model);
+            let mut drift = Drift::against(&model);
             (0..1_000).for_each(|number| drift.observe(&row(number, &[(DOWN_BYTES, i32::MAX)])));
             assert_eq!(drift.likeness(), None, "{summary}");
         }
@@ -182,8 +197,20 @@ mod tests {
     }
 
     #[test]
+    fn a_reload_with_the_same_model_forgets_nothing() {
+        let mut model = Model::embedded();
+        let mut drift = Drift::against(&model);
+        (0..400).for_each(|number| drift.observe(&row(number, &[(DOWN_BYTES, i32::MAX)])));
+        drift.judge_by(&model);
+        assert_eq!(drift.likeness().map(|likeness| likeness.windows), Some(400));
+        model.fingerprint += 1;
+        drift.judge_by(&model);
+        assert_eq!(drift.likeness(), None);
+    }
+
+    #[test]
     fn the_shipped_model_says_how_its_training_was_spread() {
-        let drift = Drift::from(&Model::embedded());
+        let drift = Drift::against(&Model::embedded());
         assert_eq!(drift.spread.len(), N_FEATURES);
         for spread in &drift.spread {
             assert!(spread.bounds.is_sorted());

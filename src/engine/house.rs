@@ -142,7 +142,7 @@ impl House {
     pub fn new(config: Config, zone: Zone, settings: Settings, names: NamesFrom) -> Self {
         let calendar = Calendar::new(zone.clone(), config.quota.reset_time);
         let ledger = Ledger::new(config.quota.clone(), zone);
-        let drift = Drift::from(&settings.model);
+        let drift = Drift::against(&settings.model);
         let mut engine = Engine::new(settings);
         engine.take_names_from(names);
         let books = Books::new(engine.flows().capacity());
@@ -507,7 +507,7 @@ impl House {
 
     /// Judges with another model or sensitivity from the next window on; sessions go on.
     pub fn set_judgement(&mut self, sensitivity: config::Sensitivity, model: std::sync::Arc<Model>) {
-        self.drift = Drift::from(&model);
+        self.drift.judge_by(&model);
         self.engine.set_judgement(sensitivity.into(), model);
     }
 
