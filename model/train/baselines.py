@@ -112,7 +112,7 @@ class Windows:
         self.y = labels(sample.client, self.start_s, sample.recording.duration_s)
 
 
-def hysteresis(start_s, votes):
+def hysteresis(votes):
     """Seconds counted: three windows for video in a row begin a session, three against it end it, and windows without a vote change nothing."""
     counted, on, run = 0.0, False, 0
     for vote in votes:
@@ -123,9 +123,13 @@ def hysteresis(start_s, votes):
     return counted
 
 
-def forest(windows, seed):
-    x, y = np.vstack([w.x[w.y >= 0] for w in windows]), np.concatenate([w.y[w.y >= 0] for w in windows])
-    return ExtraTreesClassifier(100, max_features="sqrt", random_state=seed, n_jobs=2).fit(x.astype(np.float32), y)
+def labelled(windows):
+    """(rows, labels) of the windows whose label is known."""
+    return np.vstack([w.x[w.y >= 0] for w in windows]).astype(np.float32), np.concatenate([w.y[w.y >= 0] for w in windows])
+
+
+def forest(x, y, seed):
+    return ExtraTreesClassifier(100, max_features="sqrt", random_state=seed, n_jobs=2).fit(x, y)
 
 
 def balanced(y, said):
@@ -140,19 +144,17 @@ def ten_column_forest(samples, seed):
         if sample.recording.path not in seen:
             seen = {sample.recording.path: packets(sample.recording.path)}
         windows.append(Windows(sample, seen[sample.recording.path]))
-    rng = np.random.RandomState(seed)
-    x, y = np.vstack([w.x[w.y >= 0] for w in windows]).astype(np.float32), np.concatenate([w.y[w.y >= 0] for w in windows])
-    held = rng.rand(len(y)) < 0.2
-    model = ExtraTreesClassifier(100, max_features="sqrt", random_state=seed, n_jobs=2).fit(x[~held], y[~held])
-    random_windows = balanced(y[held], model.predict(x[held]))
+    x, y = labelled(windows)
+    held = np.random.RandomState(seed).rand(len(y)) < 0.2
+    random_windows = balanced(y[held], forest(x[~held], y[~held], seed).predict(x[held]))
     said, true, counted = [], [], {}
     for group in sorted({w.sample.group for w in windows}):
-        model = forest([w for w in windows if w.sample.group != group], seed)
+        model = forest(*labelled([w for w in windows if w.sample.group != group]), seed)
         for w in (w for w in windows if w.sample.group == group and len(w.x)):
             votes = model.predict(w.x.astype(np.float32)).astype(bool)
             said.append(votes[w.y >= 0])
             true.append(w.y[w.y >= 0])
-            counted[id(w.sample)] = hysteresis(w.start_s, votes)
+            counted[id(w.sample)] = hysteresis(votes)
     return random_windows, balanced(np.concatenate(true), np.concatenate(said).astype(int)), counted
 
 

@@ -61,25 +61,27 @@ fn silence_is_no_evidence_and_ends_a_session_only_when_the_buffer_is_played_out(
 }
 
 /// Windows that stay counted after the last fetch of a player with this period and variation.
-fn counted_after(burst_period_ds: u32, burst_period_cv_pm: u32) -> usize {
-    let params = params();
-    let mut watcher = Watcher::new(&params);
+fn counted_after(params: &Params, burst_period_ds: u32, burst_period_cv_pm: u32) -> usize {
+    let mut watcher = Watcher::new(params);
     for no in 0..12 {
         let seen = seen(no, VIDEO, 500_000);
         let seen = Evidence { bursts_120: 6, burst_period_ds, burst_period_cv_pm, ..seen };
-        watcher.step(&params, Sensitivity::Normal, &seen);
+        watcher.step(params, Sensitivity::Normal, &seen);
     }
-    let quiet = (12..200).map(|no| watcher.step(&params, Sensitivity::Normal, &seen(no, VIDEO, 0)));
+    let quiet = (12..200).map(|no| watcher.step(params, Sensitivity::Normal, &seen(no, VIDEO, 0)));
     quiet.take_while(|step| *step == Step::On).count()
 }
 
 #[test]
 fn who_fetches_by_the_clock_is_missed_at_once() {
+    let least = |hold_min_ds| Params { hold_min_ds, ..params() };
+    let both = |params: &Params, period_ds| [400, 50].map(|cv_pm| counted_after(params, period_ds, cv_pm));
     // 0.04 · 160² ds = 102 s; by the clock 5 s + 1.5 · 16 s = 29 s.
-    assert_eq!((counted_after(160, 400), counted_after(160, 50)), (10, 2));
-    // Never more than the square allows, never less than the least: 20 s.
-    assert_eq!((counted_after(80, 400), counted_after(80, 50)), (2, 2));
-    assert_eq!((counted_after(40, 400), counted_after(40, 50)), (2, 2));
+    assert_eq!(both(&least(10), 160), [10, 2]);
+    // 26 s by the square, 17 s by the clock, and never less than the least.
+    assert_eq!((both(&least(10), 80), both(&least(200), 80)), ([2, 1], [2, 2]));
+    // Never more than the square allows: 6 s, where the clock's would be 11.
+    assert_eq!(both(&least(10), 40), [0, 0]);
 }
 
 #[test]

@@ -42,8 +42,8 @@ def ipv4(src, dst, proto, payload):
 
 class Baselines(unittest.TestCase):
     def test_three_windows_begin_and_three_end(self):
-        self.assertEqual(baselines.hysteresis([], [1, 1, 1, 1, 0, 0, 0, 0]), 40)
-        self.assertEqual(baselines.hysteresis([], [1, 1, 0, 1, 1, 0]), 0)
+        self.assertEqual(baselines.hysteresis([1, 1, 1, 1, 0, 0, 0, 0]), 40)
+        self.assertEqual(baselines.hysteresis([1, 1, 0, 1, 1, 0]), 0)
 
     def test_the_throughput_rule_counts_a_steady_stream_and_not_a_trickle(self):
         self.assertEqual(baselines.throughput(sample([2_000_000] * 30, []), NAMES), 300)
