@@ -160,7 +160,7 @@ mod tests {
     fn the_features_that_moved_are_named_the_farthest_first() {
         let mut drift = drift();
         for number in 0..1_000 {
-            // The third of them in its last bin always, the first half of the time.
+            // One of them in its last bin always, one half of the time.
             let half = if number % 2 == 0 { 45 } else { row(number, &[])[3] };
             drift.observe(&row(number, &[(3, half), (7, 45)]));
         }

@@ -2,7 +2,7 @@
 //!
 //! The *headers* handle sees everything, cut to a snap length: the kernel collects frames in blocks and hands
 //! over a block when it is full or 50 ms old, so a busy link costs few wake-ups. Its filter takes every frame; it is
-//! there because in the kernel nothing but a filter cuts a frame, and a ring of whole frames holds a seventh as many.
+//! there because in the kernel nothing but a filter cuts a frame, and a ring of whole frames holds a quarter as many.
 //! The *names* handle sees only what can carry a name (DNS, DHCP, handshakes), whole and at once.
 //!
 //! Nothing here waits: handles are nonblocking and polled (the crate's own blocking read never returns on an idle
