@@ -107,7 +107,7 @@ impl House {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
@@ -118,9 +118,9 @@ mod tests {
     use crate::net::MacAddr;
     use crate::time::Zone;
 
-    const ROUTER: [u8; 6] = [2, 0, 0, 0, 0, 1];
+    pub(in super::super) const ROUTER: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
-    fn house() -> House {
+    pub(in super::super) fn house() -> House {
         let config = Config::default();
         let settings = live_settings(config.main.sensitivity, Arc::new(Model::embedded()), 7);
         let mut house = House::new(config, Zone::default(), settings, NamesFrom::OwnFrames);

@@ -47,3 +47,34 @@ impl PastWindows {
         self.windows.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::train::tests::{ROUTER, house};
+    use crate::dissect::{Frame, LinkType};
+    use crate::time::{Duration, Moment};
+    use crate::window::WINDOW_LEN;
+
+    #[test]
+    fn windows_that_carried_something_are_held_against_training() {
+        let mut house = house();
+        let mut data = [[2, 0, 0, 0, 1, 1], ROUTER].concat();
+        data.extend([8, 0, 0x45, 0, 0x05, 0xdc, 0, 0, 0, 0, 64, 17, 0, 0, 203, 0, 113, 9, 192, 168, 1, 1]);
+        data.extend([0x01, 0xbb, 0x20, 0, 0x05, 0xc8, 0, 0]);
+        let mut at = Moment::from_secs(1_000);
+        let mut window = |frames: u64| {
+            for _ in 0..frames {
+                house.frame(&Frame { at, link: LinkType::Ethernet, wire_len: 1_514, data: &data });
+                at = at + Duration::from_micros(1_000);
+            }
+            at = at + WINDOW_LEN;
+            house.engine.handle_tick(at);
+            house.settle();
+            house.likeness().map(|likeness| likeness.windows)
+        };
+        // 60 kB each; the first hour of them says nothing.
+        assert!((1..360).all(|_| window(40).is_none()));
+        // Three kilobytes are no evidence and are not counted.
+        assert_eq!((window(40), window(2), window(40)), (Some(360), Some(360), Some(361)));
+    }
+}
