@@ -1,6 +1,7 @@
-//! Packs files/www for the gateway: each file gzipped, with its type and a tag made of its bytes.
+//! Packs what the program carries along: the artefacts of model/ (src/classify/packed.rs says how), and files/www for
+//! the gateway: each file gzipped, with its type and a tag made of its bytes.
 //!
-//! Only with feature `web`. The files are served as they lie there; nothing is bundled or rewritten. The translations,
+//! The latter only with feature `web`. The files are served as they lie there; nothing is bundled or rewritten. The translations,
 //! which LuCI wants as gettext's .po, come along as JSON.
 #![allow(clippy::disallowed_methods, reason = "a build script reads and writes files")]
 
@@ -13,11 +14,16 @@ use sha2::{Digest, Sha256};
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
+    let home = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
+    for name in ["streaming.forest", "threat.forest"] {
+        let artefact = home.join("model").join(name);
+        println!("cargo::rerun-if-changed={}", artefact.display());
+        fs::write(out.join(format!("{name}.packed")), packed(&fs::read(artefact)?)?)?;
+    }
     if std::env::var_os("CARGO_FEATURE_WEB").is_none() {
         return Ok(());
     }
-    let home = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     let (root, translations) = (home.join("files/www"), home.join("openwrt/luci-app-streamguard/po"));
     let mut files = Vec::new();
     for (directory, keep) in [(&root, ""), (&translations, "po")] {
@@ -51,6 +57,15 @@ fn main() -> io::Result<()> {
     }
     table.push_str("];\n");
     fs::write(out.join("assets.rs"), table)
+}
+
+/// An artefact with the first of every four bytes first, then the second and so on, deflated.
+fn packed(artefact: &[u8]) -> io::Result<Vec<u8>> {
+    let columns: Vec<u8> =
+        (0..4).flat_map(|column| artefact.iter().skip(column).step_by(4)).copied().collect();
+    let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(&columns)?;
+    packer.finish()
 }
 
 /// The files below a directory whose names end so.

@@ -72,7 +72,7 @@ export LIBSQLITE3_FLAGS
 # does not: 12 % less of SQLite.
 name=$(echo "$TRIPLE" | tr - _)
 export "CC_$name=$root/.cargo/$TRIPLE-cc" "AR_$name=$SG_CACHE/bin/zig-ar" "RANLIB_$name=$SG_CACHE/bin/zig-ranlib"
-export "CFLAGS_$name=-Os -Xclang -Oz -g0 -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections -ffile-prefix-map=$root=."
+export "CFLAGS_$name=-Os -Xclang -Oz -g0 -fomit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections -ffile-prefix-map=$root=."
 
 registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
 set -- "$@" --config "target.$TRIPLE.rustflags=[\"--remap-path-prefix=$registry=crates\",\"--remap-path-prefix=$sysroot/lib/rustlib/src/rust=rust\",\"--remap-path-prefix=$root=.\"]"

@@ -5,9 +5,11 @@
 
 mod artifact;
 mod forest;
+mod packed;
 
 pub use artifact::{Artifact, ArtifactError, MAX_ARTIFACT_BYTES};
 pub use forest::{Forest, MAX_CLASSES, Score, Votes};
+pub use packed::unpacked;
 
 #[cfg(test)]
 pub(crate) use artifact::tests::unanimous;

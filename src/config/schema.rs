@@ -73,6 +73,13 @@ enum Parted {
     Values,
 }
 
+fn entries(values: &[String], parted: Parted) -> Vec<&str> {
+    match parted {
+        Parted::Words => values.iter().flat_map(|value| value.split_ascii_whitespace()).collect(),
+        Parted::Values => values.iter().map(|value| value.trim()).filter(|value| !value.is_empty()).collect(),
+    }
+}
+
 fn listed<S: 'static, T: Clone + 'static>(
     name: &str,
     place: &Place<S, Vec<T>>,
@@ -83,12 +90,7 @@ fn listed<S: 'static, T: Clone + 'static>(
         name: name.to_owned(),
         fill: Box::new(move |section, values| {
             let (mut good, mut bad) = (Vec::new(), Vec::new());
-            let words = values.iter().flat_map(|value| match parted {
-                Parted::Words => value.split_ascii_whitespace().collect(),
-                Parted::Values if value.trim().is_empty() => Vec::new(),
-                Parted::Values => vec![value.trim()],
-            });
-            for word in words {
+            for word in entries(values, parted) {
                 match read(word) {
                     Ok(value) => good.push(value),
                     Err(why) => bad.push((word.to_owned(), why)),

@@ -18,7 +18,7 @@ pub(super) use row::Tables;
 
 use super::alert::{Finding, Kind, Party};
 use super::count::{SLICE, Slice};
-use crate::classify::{Artifact, ArtifactError, Forest};
+use crate::classify::{Artifact, ArtifactError, Forest, unpacked};
 use crate::net::Addr;
 use crate::time::Moment;
 
@@ -26,7 +26,7 @@ use crate::time::Moment;
 const MAX_JUDGED: usize = 32;
 
 /// The artefact that ships inside the program.
-static EMBEDDED: &[u8] = include_bytes!("../../model/threat.forest");
+static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/threat.forest.packed"));
 
 /// A forest that votes for classes of attacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl SecondOpinion {
 
     /// The one that ships inside the program; none if it is unusable, which a test rules out.
     pub fn embedded() -> Option<Self> {
-        Self::from_bytes(EMBEDDED).ok()
+        Self::from_bytes(&unpacked(EMBEDDED)).ok()
     }
 
     /// The class that most trees vote for, the first of those with equal votes; and how many do, in percent.
@@ -141,8 +141,10 @@ mod tests {
 
     #[test]
     fn the_embedded_artefact_is_valid_and_within_its_budget() {
-        let second = SecondOpinion::from_bytes(EMBEDDED).unwrap();
+        let artefact = include_bytes!("../../model/threat.forest");
+        assert!(unpacked(EMBEDDED) == artefact);
+        let second = SecondOpinion::from_bytes(artefact).unwrap();
         assert_eq!(second.forest.n_features(), N_THREAT_FEATURES);
-        assert!(EMBEDDED.len() <= 40 * 1024, "{} bytes", EMBEDDED.len());
+        assert!(artefact.len() <= 40 * 1024, "{} bytes", artefact.len());
     }
 }

@@ -109,7 +109,7 @@ impl CaptureError {
     /// libpcap tells most things only in words; these two need another answer than "broken".
     fn classify(interface: &str, source: pcap::Error) -> Self {
         let interface = interface.to_owned();
-        let words = source.to_string().to_lowercase();
+        let words = source.to_string().to_ascii_lowercase();
         let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
         if says(&["no such device", "interface disappeared", "doesn't exist", "went down", "is not up"]) {
             Self::Vanished { interface }

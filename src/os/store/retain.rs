@@ -4,7 +4,7 @@
 //! least, first: hours of yesterday, addresses, services of old days beyond the largest, then whole days, the
 //! oldest first. The sum of a day that is kept stays what it was. Today's usage and the ledger never leave.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 
 use super::write::ADD;
 use crate::history::Calendar;
@@ -125,10 +125,15 @@ impl Retention<'_, '_> {
     }
 
     fn drop_part(&self, part: i32) -> Result<(), rusqlite::Error> {
-        let oldest = "SELECT min(start_s) FROM (SELECT min(start_s) AS start_s FROM moved UNION ALL \
-            SELECT min(start_s) FROM session UNION ALL SELECT min(last_s) FROM alert)";
-        let oldest_s: Option<i64> =
-            self.transaction.query_row(oldest, [], |row| row.get(0)).optional()?.flatten();
+        let mut oldest_s: Option<i64> = None;
+        for query in [
+            "SELECT min(start_s) FROM moved",
+            "SELECT min(start_s) FROM session",
+            "SELECT min(last_s) FROM alert",
+        ] {
+            let found: Option<i64> = self.transaction.query_row(query, [], |row| row.get(0))?;
+            oldest_s = oldest_s.into_iter().chain(found).min();
+        }
         let oldest = oldest_s.map_or(self.today, |oldest_s| self.calendar.day_of(oldest_s));
         let days = self.today.as_days().saturating_sub(oldest.as_days());
         match part {
@@ -205,26 +210,36 @@ impl Retention<'_, '_> {
 
     /// Of the rows of an hour (1) or a day (2), the largest of each client stay; label 2 is the rest of them.
     fn fold(&self, (stretch, start_s): (u8, i64), most: u32) -> Result<(), rusqlite::Error> {
-        let tail = "(client, service, protocol) IN (SELECT client, service, protocol FROM (SELECT client, service, \
-            protocol, row_number() OVER (PARTITION BY client ORDER BY up_bytes + down_bytes DESC, service, protocol) \
-            AS place FROM moved WHERE stretch = ?1 AND start_s = ?2 AND service <> 2) WHERE place > ?3)";
-        let bounds = params![stretch, start_s, most];
-        let add = format!(
-            "INSERT INTO moved SELECT ?1, ?2, client, 2, 2, sum(up_bytes), sum(down_bytes) FROM moved \
-                WHERE stretch = ?1 AND start_s = ?2 AND {tail} GROUP BY client {ADD}"
-        );
-        if self.transaction.execute(&add, bounds)? > 0 {
-            let remove = format!("DELETE FROM moved WHERE stretch = ?1 AND start_s = ?2 AND {tail}");
-            self.transaction.execute(&remove, bounds)?;
+        let largest_first = "SELECT client, service, protocol, up_bytes, down_bytes FROM moved \
+            WHERE stretch = ?1 AND start_s = ?2 AND service <> 2 \
+            ORDER BY client, up_bytes + down_bytes DESC, service, protocol";
+        let mut statement = self.transaction.prepare(largest_first)?;
+        let rows = statement.query_map(params![stretch, start_s], |row| {
+            Ok((row.get(0)?, [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]))
+        })?;
+        let add = format!("INSERT INTO moved VALUES (?1, ?2, ?3, 2, 2, ?4, ?5) {ADD}");
+        let mut add = self.transaction.prepare(&add)?;
+        let mut remove = self.transaction.prepare(
+            "DELETE FROM moved WHERE stretch = ?1 AND start_s = ?2 AND client = ?3 AND service = ?4 AND protocol = ?5",
+        )?;
+        for (client, [service, protocol, up_bytes, down_bytes]) in beyond::<[i64; 4]>(rows, most)? {
+            add.execute(params![stretch, start_s, client, up_bytes, down_bytes])?;
+            remove.execute(params![stretch, start_s, client, service, protocol])?;
         }
         Ok(())
     }
 
     fn trim_peers(&self, day: LocalDay) -> Result<(), rusqlite::Error> {
-        let trim = "DELETE FROM peer WHERE day = ?1 AND (client, peer) IN (SELECT client, peer FROM \
-            (SELECT client, peer, row_number() OVER (PARTITION BY client ORDER BY up_bytes + down_bytes DESC, peer) \
-            AS place FROM peer WHERE day = ?1) WHERE place > ?2)";
-        self.transaction.execute(trim, params![day.as_days(), DAY_PEERS]).map(drop)
+        let largest_first =
+            "SELECT client, peer FROM peer WHERE day = ?1 ORDER BY client, up_bytes + down_bytes DESC, peer";
+        let mut statement = self.transaction.prepare(largest_first)?;
+        let rows = statement.query_map([day.as_days()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut remove =
+            self.transaction.prepare("DELETE FROM peer WHERE day = ?1 AND client = ?2 AND peer = ?3")?;
+        for (client, peer) in beyond::<String>(rows, DAY_PEERS)? {
+            remove.execute(params![day.as_days(), client, peer])?;
+        }
+        Ok(())
     }
 
     /// Names of services leave the database: each client's traffic is one row.
@@ -242,8 +257,27 @@ impl Retention<'_, '_> {
 
     /// Texts that no row refers to.
     fn forget_labels(&self) -> Result<(), rusqlite::Error> {
-        let unused = "DELETE FROM label WHERE id > 2 AND id NOT IN (SELECT client FROM moved UNION \
-            SELECT service FROM moved UNION SELECT protocol FROM moved UNION SELECT client FROM peer)";
+        let unused = "DELETE FROM label WHERE id > 2 AND id NOT IN (SELECT client FROM moved) AND \
+            id NOT IN (SELECT service FROM moved) AND id NOT IN (SELECT protocol FROM moved) AND \
+            id NOT IN (SELECT client FROM peer)";
         self.transaction.execute(unused, []).map(drop)
     }
+}
+
+/// What comes after the first `most` rows of each client, of rows that come client by client.
+fn beyond<T>(
+    rows: impl Iterator<Item = Result<(i64, T), rusqlite::Error>>,
+    most: u32,
+) -> Result<Vec<(i64, T)>, rusqlite::Error> {
+    let (mut of, mut place) = (None, 0);
+    let mut tail = Vec::new();
+    for row in rows {
+        let (client, rest) = row?;
+        place = if of == Some(client) { place + 1 } else { 1 };
+        of = Some(client);
+        if place > most {
+            tail.push((client, rest));
+        }
+    }
+    Ok(tail)
 }

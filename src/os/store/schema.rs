@@ -37,9 +37,11 @@ const MIGRATIONS: [&str; 4] = [
     // Texts once, as numbers in the rows: a row of traffic takes some 27 bytes instead of 70.
     "
     CREATE TABLE label (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-    INSERT INTO label VALUES (1, ''), (2, '(other)');
-    INSERT OR IGNORE INTO label (text)
-        SELECT client FROM traffic UNION SELECT service FROM traffic UNION SELECT protocol FROM traffic;
+    INSERT INTO label VALUES (1, '');
+    INSERT INTO label VALUES (2, '(other)');
+    INSERT OR IGNORE INTO label (text) SELECT client FROM traffic;
+    INSERT OR IGNORE INTO label (text) SELECT service FROM traffic;
+    INSERT OR IGNORE INTO label (text) SELECT protocol FROM traffic;
     CREATE TABLE moved (stretch INTEGER NOT NULL, start_s INTEGER NOT NULL, client INTEGER NOT NULL,
         service INTEGER NOT NULL, protocol INTEGER NOT NULL, up_bytes INTEGER NOT NULL, down_bytes INTEGER NOT NULL,
         PRIMARY KEY (stretch, start_s, client, service, protocol)) WITHOUT ROWID;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Statement, Transaction, params};
 
 use super::pending::Pending;
 
@@ -64,7 +64,11 @@ fn write_alerts(transaction: &Transaction<'_>, pending: &Pending) -> Result<(), 
 }
 
 fn write_traffic(transaction: &Transaction<'_>, pending: &Pending) -> Result<(), rusqlite::Error> {
-    let mut labels = Labels { transaction, known: HashMap::new() };
+    let mut labels = Labels {
+        find: transaction.prepare("SELECT id FROM label WHERE text = ?1")?,
+        add: transaction.prepare("INSERT INTO label (text) VALUES (?1)")?,
+        known: HashMap::new(),
+    };
     let mut add =
         transaction.prepare(&format!("INSERT INTO moved VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6) {ADD}"))?;
     for (hour_s, rows) in &pending.traffic {
@@ -90,23 +94,20 @@ fn signed(bytes: u64) -> i64 {
 }
 
 /// Numbers of texts, each looked up once a commit.
-struct Labels<'t, 'c> {
-    transaction: &'t Transaction<'c>,
+struct Labels<'t> {
+    find: Statement<'t>,
+    add: Statement<'t>,
     known: HashMap<String, i64>,
 }
 
-impl Labels<'_, '_> {
+impl Labels<'_> {
     fn number(&mut self, text: &str) -> Result<i64, rusqlite::Error> {
         if let Some(&number) = self.known.get(text) {
             return Ok(number);
         }
-        let mut find = self.transaction.prepare_cached("SELECT id FROM label WHERE text = ?1")?;
-        let number = match find.query_row([text], |row| row.get(0)).optional()? {
+        let number = match self.find.query_row([text], |row| row.get(0)).optional()? {
             Some(number) => number,
-            None => {
-                self.transaction.prepare_cached("INSERT INTO label (text) VALUES (?1)")?.execute([text])?;
-                self.transaction.last_insert_rowid()
-            }
+            None => self.add.insert([text])?,
         };
         self.known.insert(text.to_owned(), number);
         Ok(number)
