@@ -38,10 +38,9 @@ std=${STREAMGUARD_STD:-auto}
 if [ "$std" = auto ]; then
 	if [ -d "$sysroot/lib/rustlib/src/rust/library/std" ]; then std=source; else std=prebuilt; fi
 fi
-# Nothing unwinds, so no unwind tables: those of the C libraries are left out by
-# a linker script where one is known to work.
-case $std/$TARGET in
-source/x86_64) link='-Clink-arg=-Wl,-T,openwrt/router.ld' ;;
+# Nothing unwinds, so no unwind tables: those of the C libraries are left out.
+case $std in
+source) link='-Clink-arg=-Wl,-T,openwrt/router.ld' ;;
 *) link='' ;;
 esac
 case $what in
@@ -68,12 +67,14 @@ LIBPCAP_VER=$(cat "$SG_CACHE/$TARGET/libpcap.version" 2>/dev/null || echo 1.10.5
 export LIBPCAP_VER
 LIBSQLITE3_FLAGS=$(grep -v '^#' "$here/sqlite.flags" | tr '\n' ' ')
 export LIBSQLITE3_FLAGS
+export STREAMGUARD_CC="$root/.cargo/$TRIPLE-cc"
 # Small, with sections for the linker to cut. zig takes -Oz for -Os, clang itself
 # does not: 12 % less of SQLite.
 name=$(echo "$TRIPLE" | tr - _)
-export "CC_$name=$root/.cargo/$TRIPLE-cc" "AR_$name=$SG_CACHE/bin/zig-ar" "RANLIB_$name=$SG_CACHE/bin/zig-ranlib"
+export "CC_$name=$STREAMGUARD_CC" "AR_$name=$SG_CACHE/bin/zig-ar" "RANLIB_$name=$SG_CACHE/bin/zig-ranlib"
 export "CFLAGS_$name=-Os -Xclang -Oz -g0 -fomit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections -ffile-prefix-map=$root=."
 
+set -- "$@" --config "target.$TRIPLE.linker=\"$here/link-cc\""
 registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
 set -- "$@" --config "target.$TRIPLE.rustflags=[\"--remap-path-prefix=$registry=crates\",\"--remap-path-prefix=$sysroot/lib/rustlib/src/rust=rust\",\"--remap-path-prefix=$root=.\"]"
 # Cryptography opens QUIC Initials and checks artefacts, a few a second at most:

@@ -13,7 +13,7 @@ if command -v shellcheck >/dev/null; then
 	ok "shellcheck of what runs on the router" shellcheck -s dash -e SC3043,SC2034,SC1091,SC2154 \
 		files/etc/init.d/* files/etc/streamguard/hooks.d/* files/etc/uci-defaults/* \
 		files/usr/lib/streamguard/* files/usr/libexec/rpcd/* openwrt/scripts/* openwrt/luci-app-streamguard/root/usr/libexec/*
-	ok "shellcheck of what runs on the build host" shellcheck -x openwrt/*.sh .cargo/zig .cargo/*-cc
+	ok "shellcheck of what runs on the build host" shellcheck -x openwrt/*.sh openwrt/link-cc .cargo/zig .cargo/*-cc
 fi
 for file in $(find files openwrt -name '*.json'); do
 	ok "$file is JSON" python3 -m json.tool "$file"
