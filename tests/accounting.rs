@@ -85,14 +85,14 @@ fn every_byte_of_a_capture_is_in_the_books_once() {
         let mut due = next.unwrap_or(frame.at);
         while due <= frame.at {
             house.tick(now_at(due));
-            house.take_minutes().for_each(|minute| database.put_minute(minute));
+            house.take_minutes().for_each(|minute| database.intake().put_minute(minute));
             due = due + Duration::from_secs(1);
         }
         (next, last) = (Some(due), frame.at);
         house.frame(&frame);
     }
     house.close_books(now_at(last));
-    house.take_minutes().for_each(|minute| database.put_minute(minute));
+    house.take_minutes().for_each(|minute| database.intake().put_minute(minute));
     database.commit(Urgency::Leaving, last, LocalDay::from_days(20_000)).unwrap();
 
     let seen = house.engine().seen().bytes;
@@ -231,13 +231,20 @@ fn a_month_of_a_household_fits_and_its_sums_are_those_of_its_packets() {
         }
         if dice.below(25) == 0 {
             let client = format!("02:00:00:00:00:{:02x}", dice.below(CLIENTS));
-            database.put_usage(UsageRow { day: today, client: client.clone(), used_s: 1_800 });
+            database.intake().put_usage(UsageRow { day: today, client: client.clone(), used_s: 1_800 });
             let servers = (0..4).map(|n| (format!("203.0.113.{n}"), 50_000_000)).collect();
             let (start_s, end_s) = (at_s - 1_800, at_s);
             let services = vec!["YouTube".into()];
-            database.put_session(SessionRow { client, start_s, end_s, watch_s: 1_700, services, servers });
+            database.intake().put_session(SessionRow {
+                client,
+                start_s,
+                end_s,
+                watch_s: 1_700,
+                services,
+                servers,
+            });
         }
-        database.put_minute(minute);
+        database.intake().put_minute(minute);
         at_s += 60;
         if at_s - committed_s >= 3_600 {
             committed_s = at_s;
@@ -279,7 +286,7 @@ fn a_small_database_gives_up_detail_then_days_and_keeps_the_sums_of_the_others()
             let day = days.entry(today).or_default();
             *day.entry(row.client.clone()).or_default() += Moved { up: row.up_bytes, down: row.down_bytes };
         }
-        database.put_minute(minute);
+        database.intake().put_minute(minute);
         database.commit(Urgency::Ordinary, Moment::from_secs(at_s as u64), today).unwrap();
         assert!(database.size().unwrap() <= Bytes(200_000));
     }
@@ -300,7 +307,7 @@ fn names_that_must_not_be_kept_are_in_no_row_and_in_no_page() {
     let begin_s = calendar().begins(LocalDay::from_ymd(2026, 3, 20));
     let mut dice = Dice(5);
     let mut put = |database: &mut Database, at_s: i64| {
-        database.put_minute(minute(at_s, &mut dice));
+        database.intake().put_minute(minute(at_s, &mut dice));
         let session = SessionRow {
             client: "02:00:00:00:00:01".into(),
             start_s: at_s,
@@ -309,7 +316,7 @@ fn names_that_must_not_be_kept_are_in_no_row_and_in_no_page() {
             services: vec!["Netflix".into()],
             servers: vec![("203.0.113.9".into(), 1)],
         };
-        database.put_session(session);
+        database.intake().put_session(session);
         let day = LocalDay::from_ymd(2026, 3, 20);
         database.commit(Urgency::Leaving, Moment::from_secs(at_s as u64), day).unwrap();
     };

@@ -239,7 +239,7 @@ fn a_full_disk_costs_history_and_nothing_else() {
     let ledger = "SELECT count(*) FROM ledger";
     let database = state.join("streamguard.db").display().to_string();
     let count = run(&format!("python3 {} {database} {}", query(&house), ledger.replace(' ', "_")));
-    assert_ne!(count.trim(), "0");
+    assert_ne!(count.trim(), "0", "{}", house.log());
     drop(mounted);
 }
 

@@ -9,7 +9,7 @@ use super::enforce::chain;
 use crate::config::Main;
 use crate::history::{AlertRow, Calendar, Minute, SessionRow, UsageRow};
 use crate::os::facts;
-use crate::os::store::{Committed, Database, Limits, Names, StateFile, Urgency};
+use crate::os::store::{Archive, Committed, Database, Limits, Names, StateFile, Urgency};
 use crate::quota::{BlockState, Ledger, Recovery, State};
 use crate::time::{Duration, LocalDay, Moment};
 
@@ -23,7 +23,7 @@ pub(super) struct Keeper {
     file: StateFile,
     blocks: PathBuf,
     kept_blocks: Vec<BlockState>,
-    database: Option<Database>,
+    archive: Option<Archive>,
     state_at: Moment,
     retry_at: Moment,
     trouble: Option<String>,
@@ -34,11 +34,12 @@ impl Keeper {
     /// Opens what can be opened.
     pub(super) fn open(run_dir: &Path, main: &Main) -> Self {
         let path = Path::new(&main.state_dir).join("streamguard.db");
-        let (database, trouble) = match Database::open(&path, limits(main)) {
-            Ok((database, None)) => (Some(database), None),
-            Ok((database, Some(damage))) => {
-                log::error!("history was damaged and put aside: {}", chain(&damage));
-                (Some(database), None)
+        let (archive, trouble) = match Database::open(&path, limits(main)) {
+            Ok((database, damage)) => {
+                if let Some(damage) = damage {
+                    log::error!("history was damaged and put aside: {}", chain(&damage));
+                }
+                (Some(Archive::new(database)), None)
             }
             Err(error) => {
                 log::error!("no history will be kept: {}", chain(&error));
@@ -49,7 +50,7 @@ impl Keeper {
             file: StateFile::at(run_dir.join("state.json")),
             blocks: run_dir.join("blocks.json"),
             kept_blocks: Vec::new(),
-            database,
+            archive,
             state_at: Moment::ZERO,
             retry_at: Moment::ZERO,
             trouble,
@@ -59,7 +60,8 @@ impl Keeper {
 
     /// Takes over a changed configuration.
     pub(super) fn set_limits(&mut self, main: &Main, calendar: &Calendar) {
-        let Some(database) = &mut self.database else { return };
+        let Some(archive) = &mut self.archive else { return };
+        let Ok(database) = archive.database_mut() else { return };
         database.set_limits(limits(main));
         database.set_calendar(calendar.clone());
         let names = if main.names { Names::Kept } else { Names::Left };
@@ -71,7 +73,7 @@ impl Keeper {
     /// All generations of the ledger there are.
     pub(super) fn recover(&self) -> Recovery {
         let mut generations = self.file.read();
-        if let Some(database) = &self.database {
+        if let Some(database) = self.database() {
             match database.ledgers() {
                 Ok(kept) => generations.extend(kept),
                 Err(error) => log::error!("the ledger on flash cannot be read: {}", chain(&error)),
@@ -110,18 +112,20 @@ impl Keeper {
         if let Err(error) = self.file.write(state) {
             log::error!("the state cannot be kept: {}", chain(&error));
         }
-        let Some(database) = &mut self.database else { return };
-        database.put_ledger(state);
+        let Some(archive) = &mut self.archive else { return };
+        let intake = archive.intake();
+        intake.put_ledger(state);
         if let Some(day) = ledger.day() {
             for usage in ledger.usages().filter(|usage| usage.used_s > 0) {
-                database.put_usage(UsageRow { day, client: usage.client.to_string(), used_s: usage.used_s });
+                intake.put_usage(UsageRow { day, client: usage.client.to_string(), used_s: usage.used_s });
             }
         }
         if now < self.retry_at {
             return;
         }
         let urgency = std::mem::replace(&mut self.urgency, Urgency::Ordinary);
-        match database.commit(urgency, now, ledger.day().unwrap_or_default()) {
+        match archive.commit(urgency, now, ledger.day().unwrap_or_default()) {
+            Ok(Committed::Underway) => {}
             Ok(Committed::Yes | Committed::NotYet | Committed::Worn) => self.trouble = None,
             Err(error) => {
                 let reason = chain(&error);
@@ -149,29 +153,29 @@ impl Keeper {
 
     /// Keeps a session.
     pub(super) fn session(&mut self, row: SessionRow) {
-        if let Some(database) = &mut self.database {
-            database.put_session(row);
+        if let Some(archive) = &mut self.archive {
+            archive.intake().put_session(row);
         }
     }
 
     /// Keeps a minute's traffic.
     pub(super) fn minute(&mut self, minute: Minute) {
-        if let Some(database) = &mut self.database {
-            database.put_minute(minute);
+        if let Some(archive) = &mut self.archive {
+            archive.intake().put_minute(minute);
         }
     }
 
     /// Keeps an alert as it stands.
     pub(super) fn alert(&mut self, row: AlertRow) {
-        if let Some(database) = &mut self.database {
-            database.put_alert(row);
+        if let Some(archive) = &mut self.archive {
+            archive.intake().put_alert(row);
         }
     }
 
     /// The number of the last alert of earlier runs. Those still open are over: nobody has watched since.
     pub(super) fn last_alert(&mut self) -> i64 {
-        let Some(database) = &mut self.database else { return 0 };
-        match database.end_alerts() {
+        let Some(archive) = &mut self.archive else { return 0 };
+        match archive.database_mut().and_then(Database::end_alerts) {
             Ok(last) => last,
             Err(error) => {
                 log::error!("earlier alerts cannot be read: {}", chain(&error));
@@ -182,7 +186,7 @@ impl Keeper {
 
     /// For queries.
     pub(super) fn database(&self) -> Option<&Database> {
-        self.database.as_ref()
+        self.archive.as_ref().and_then(Archive::database)
     }
 
     /// Why history is not kept, if so.
@@ -192,7 +196,7 @@ impl Keeper {
 
     /// Commits counted under a day.
     pub(super) fn commits_on(&self, day: LocalDay) -> u32 {
-        self.database.as_ref().and_then(|database| database.commits_on(day).ok()).unwrap_or(0)
+        self.database().and_then(|database| database.commits_on(day).ok()).unwrap_or(0)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`StateFile`] holds the ledger of this minute in `/var/run`: two generations, replaced atomically, read back
 //! by a daemon that starts after a crash. [`Database`] is one SQLite file on flash, which wears: rows wait in
-//! memory and are committed together, now and then, never more than a hundred times a day.
+//! memory and are committed together, now and then, never more than a hundred times a day. [`Archive`] keeps those who
+//! count from waiting for flash meanwhile.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -11,14 +12,18 @@ use std::path::{Path, PathBuf};
 
 use crate::quota::{State, StateError};
 
+mod archive;
 mod database;
+mod intake;
 mod pending;
 mod query;
 mod retain;
 mod schema;
 mod write;
 
-pub use database::{COMMITS_PER_DAY, Committed, Database, Limits, Names, Urgency};
+pub use archive::Archive;
+pub use database::{COMMITS_PER_DAY, Committed, Database, Limits, Urgency};
+pub use intake::{Intake, Names};
 pub use pending::MAX_PENDING_ROWS;
 pub use query::{By, MAX_ROWS};
 
@@ -49,6 +54,8 @@ pub enum StoreError {
         /// The version we know.
         known: u32,
     },
+    /// A commit ended before its time and took the database with it.
+    Lost,
 }
 
 impl fmt::Display for StoreError {
@@ -56,6 +63,7 @@ impl fmt::Display for StoreError {
         match self {
             Self::File { path, .. } => path.display().fmt(f),
             Self::Sql { what, .. } => write!(f, "database: {what}"),
+            Self::Lost => f.write_str("database: lost in a commit"),
             Self::Version { found, known } => {
                 write!(f, "database: version {found} was written by a later release, this one knows {known}")
             }
@@ -68,7 +76,7 @@ impl std::error::Error for StoreError {
         match self {
             Self::File { source, .. } => Some(source),
             Self::Sql { source, .. } => Some(source),
-            Self::Version { .. } => None,
+            Self::Version { .. } | Self::Lost => None,
         }
     }
 }

@@ -197,7 +197,7 @@ pub fn own_uid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// Runs something beside the caller. The daemon has no threads; `replay --listen` has one, for its gateway.
+/// Runs something beside the caller: `replay --listen` its gateway.
 pub fn beside(work: impl FnOnce() + Send + 'static) {
     // Not joined: it ends with the process.
     drop(std::thread::spawn(work));

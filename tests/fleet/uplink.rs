@@ -111,8 +111,8 @@ fn history(house: &Household) {
                 down_bytes: (900_000 * hour + no) as u64,
             })
         });
-        database.put_minute(Minute { start_s, traffic: rows.collect(), peers: Vec::new() });
-        database.put_session(SessionRow {
+        database.intake().put_minute(Minute { start_s, traffic: rows.collect(), peers: Vec::new() });
+        database.intake().put_session(SessionRow {
             client: client(hour % CLIENTS),
             start_s,
             end_s: start_s + 600,
@@ -123,10 +123,10 @@ fn history(house: &Household) {
     }
     let today = LocalDay::from_days((this_hour_s / 86_400) as i32);
     for no in 0..CLIENTS {
-        database.put_usage(UsageRow { day: today, client: client(no), used_s: 60 * no as u32 });
+        database.intake().put_usage(UsageRow { day: today, client: client(no), used_s: 60 * no as u32 });
     }
     for id in 1..=3 {
-        database.put_alert(AlertRow {
+        database.intake().put_alert(AlertRow {
             id,
             kind: "port_scan".into(),
             severity: "high".into(),

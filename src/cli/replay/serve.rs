@@ -233,7 +233,7 @@ impl Stage {
         let now = now_at(at);
         self.house.tick(now);
         self.tell(now);
-        self.house.take_minutes().for_each(|minute| self.database.put_minute(minute));
+        self.house.take_minutes().for_each(|minute| self.database.intake().put_minute(minute));
     }
 
     /// What happened: to the subscribers, to the database.
@@ -244,14 +244,14 @@ impl Stage {
                 News::Session { client, session } => {
                     let (event, row) = news::session_event(&self.house, client, &session, now);
                     if let Some(row) = row {
-                        self.database.put_session(row);
+                        self.database.intake().put_session(row);
                     }
                     event
                 }
                 News::Attacker { kind, key } => news::attacker_event(kind, key, false),
                 News::Alert { stage, row } => {
                     let event = news::alert_event(&self.house, stage, &row);
-                    self.database.put_alert(row);
+                    self.database.intake().put_alert(row);
                     event
                 }
             };
@@ -271,7 +271,7 @@ impl Stage {
             let usages = self.house.ledger().usages().filter(|usage| usage.used_s > 0);
             for usage in usages {
                 let client = usage.client.to_string();
-                self.database.put_usage(UsageRow { day, client, used_s: usage.used_s });
+                self.database.intake().put_usage(UsageRow { day, client, used_s: usage.used_s });
             }
         }
         self.commits += 1;
@@ -364,6 +364,6 @@ impl Host for Stage {
     fn acted(&mut self, _: Now) {}
 
     fn keep_alert(&mut self, row: AlertRow) {
-        self.database.put_alert(row);
+        self.database.intake().put_alert(row);
     }
 }

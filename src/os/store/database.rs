@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::intake::{Intake, Names};
 use super::pending::Pending;
 use super::retain::{Retention, STEPS};
 use super::{StoreError, schema, write};
-use crate::history::{AlertRow, Calendar, Minute, SessionRow, UsageRow};
-use crate::quota::State;
+use crate::history::Calendar;
 use crate::time::{Duration, LocalDay, Moment};
 use crate::units::Bytes;
 
@@ -24,8 +24,6 @@ use crate::units::Bytes;
 pub const COMMITS_PER_DAY: u32 = 100;
 /// Urgent commits are at least so far apart.
 const URGENT_GAP: Duration = Duration::from_secs(60);
-/// Servers written with a session.
-const MAX_SESSION_SERVERS: usize = 4;
 /// What a waiting row takes in the file, roughly and with its indices.
 const ROW_BYTES: u64 = 64;
 
@@ -41,7 +39,7 @@ pub struct Limits {
 }
 
 /// Why a commit is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
     /// The interval.
     Ordinary,
@@ -60,15 +58,8 @@ pub enum Committed {
     NotYet,
     /// Today's commits are used up.
     Worn,
-}
-
-/// Whether names of services may be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
-    /// As they are.
-    Kept,
-    /// Never, nor the addresses of servers.
-    Left,
+    /// It is being written (see [`super::Archive`]).
+    Underway,
 }
 
 /// The history database.
@@ -77,9 +68,7 @@ pub struct Database {
     pub(super) connection: Connection,
     path: PathBuf,
     limits: Limits,
-    pub(super) calendar: Calendar,
-    names: Names,
-    pub(super) pending: Pending,
+    pub(super) intake: Intake,
     last_commit: Option<Moment>,
     urgent: bool,
     /// Alerts up to this number are of earlier runs: what was open then is over.
@@ -136,9 +125,7 @@ impl Database {
             connection,
             path: path.to_owned(),
             limits,
-            calendar: Calendar::default(),
-            names: Names::Kept,
-            pending: Pending::default(),
+            intake: Intake::default(),
             last_commit: None,
             urgent: false,
             ended_alerts: 0,
@@ -152,12 +139,12 @@ impl Database {
 
     /// When hours and days begin; UTC and midnight until told.
     pub fn set_calendar(&mut self, calendar: Calendar) {
-        self.calendar = calendar;
+        self.intake.calendar = calendar;
     }
 
     /// When hours and days begin.
     pub fn calendar(&self) -> &Calendar {
-        &self.calendar
+        &self.intake.calendar
     }
 
     /// Whether names may be written. Where they may not, those written before are removed at once.
@@ -165,17 +152,17 @@ impl Database {
     /// # Errors
     /// If the disk is full or broken.
     pub fn set_names(&mut self, names: Names) -> Result<(), StoreError> {
-        self.names = names;
+        self.intake.names = names;
         if names == Names::Kept {
             return Ok(());
         }
-        self.pending.forget_names();
+        self.intake.pending.forget_names();
         let failed = failed("forget names");
         // What is deleted is overwritten, this time only: it costs page writes.
         self.connection.pragma_update(None, "secure_delete", true).map_err(&failed)?;
         let transaction = self.connection.transaction().map_err(&failed)?;
         let today = LocalDay::default();
-        let retention = Retention { transaction: &transaction, calendar: &self.calendar, today };
+        let retention = Retention { transaction: &transaction, calendar: &self.intake.calendar, today };
         retention.forget_names().map_err(&failed)?;
         transaction.commit().map_err(&failed)?;
         self.vacuum().map_err(&failed)?;
@@ -187,53 +174,19 @@ impl Database {
         &self.path
     }
 
+    /// Where rows are put until they are written.
+    pub fn intake(&mut self) -> &mut Intake {
+        &mut self.intake
+    }
+
     /// Rows lost because too many waited.
     pub fn dropped(&self) -> u64 {
-        self.pending.dropped
+        self.intake.pending.dropped
     }
 
     /// Rows that wait for a commit.
     pub fn pending(&self) -> usize {
-        self.pending.rows()
-    }
-
-    /// Keeps the ledger.
-    pub fn put_ledger(&mut self, state: &State) {
-        self.pending.ledger = Some((state.serial, state.encode()));
-    }
-
-    /// Keeps a client's usage of a day; a later value replaces an earlier one.
-    pub fn put_usage(&mut self, row: UsageRow) {
-        self.pending.put_usage(row);
-    }
-
-    /// Keeps a session.
-    pub fn put_session(&mut self, mut row: SessionRow) {
-        row.servers.truncate(MAX_SESSION_SERVERS);
-        if self.names == Names::Left {
-            row.services.clear();
-            row.servers.clear();
-        }
-        self.pending.put_session(row);
-    }
-
-    /// Adds a minute's traffic to its hour and day.
-    pub fn put_minute(&mut self, minute: Minute) {
-        let names = self.names;
-        for mut row in minute.traffic {
-            if names == Names::Left {
-                row.service.clear();
-            }
-            self.pending.put_traffic(row, &self.calendar);
-        }
-        if names == Names::Kept {
-            minute.peers.into_iter().for_each(|row| self.pending.put_peer(row, &self.calendar));
-        }
-    }
-
-    /// Keeps an alert; one with a known id is replaced, but stays acknowledged.
-    pub fn put_alert(&mut self, row: AlertRow) {
-        self.pending.put_alert(row);
+        self.intake.pending.rows()
     }
 
     /// Says that the alerts so far are of earlier runs, and returns the number of the last one.
@@ -252,20 +205,39 @@ impl Database {
     /// # Errors
     /// If the disk is full or broken; the rows keep waiting.
     pub fn commit(&mut self, urgency: Urgency, now: Moment, day: LocalDay) -> Result<Committed, StoreError> {
+        match self.due(urgency, now, day)? {
+            Committed::Yes => self.write_out(day).map(|()| Committed::Yes),
+            other => Ok(other),
+        }
+    }
+
+    /// What becomes of a commit that is asked for now; `Yes` counts as the last one. An urgency is remembered until
+    /// it was heeded.
+    pub(super) fn due(
+        &mut self,
+        urgency: Urgency,
+        now: Moment,
+        day: LocalDay,
+    ) -> Result<Committed, StoreError> {
         self.urgent |= urgency != Urgency::Ordinary;
         let since = self.last_commit.map(|last| now.since(last));
         let due = match (urgency, since) {
             (_, None) | (Urgency::Leaving, _) => true,
             (_, Some(since)) => since >= self.limits.interval || self.urgent && since >= URGENT_GAP,
         };
-        if !due || self.pending.is_empty() {
+        if !due || self.intake.pending.is_empty() {
             return Ok(Committed::NotYet);
         }
         if self.commits_on(day)? >= COMMITS_PER_DAY {
             return Ok(Committed::Worn);
         }
         self.last_commit = Some(now);
-        let coming = Bytes(self.pending.rows() as u64 * ROW_BYTES);
+        Ok(Committed::Yes)
+    }
+
+    /// Writes what waits, and makes room for it where there is none.
+    pub(super) fn write_out(&mut self, day: LocalDay) -> Result<(), StoreError> {
+        let coming = Bytes(self.intake.pending.rows() as u64 * ROW_BYTES);
         if self.size()?.as_u64() + coming.as_u64() > self.limits.size.as_u64() {
             self.shrink(day, coming)?;
         }
@@ -275,11 +247,11 @@ impl Database {
             self.write(day)?;
         }
         self.urgent = false;
-        self.pending = Pending { dropped: self.pending.dropped, ..Pending::default() };
+        self.intake.pending = Pending { dropped: self.intake.pending.dropped, ..Pending::default() };
         if self.size()? > self.limits.size {
             self.shrink(day, Bytes(0))?;
         }
-        Ok(Committed::Yes)
+        Ok(())
     }
 
     /// Commits counted under a date.
@@ -295,12 +267,12 @@ impl Database {
     fn write(&mut self, day: LocalDay) -> Result<(), StoreError> {
         let failed = failed("commit");
         let transaction = self.connection.transaction().map_err(&failed)?;
-        write::write(&transaction, &self.pending).map_err(&failed)?;
+        write::write(&transaction, &self.intake.pending).map_err(&failed)?;
         let over = "UPDATE alert SET closed = 1 WHERE closed = 0 AND id <= ?1";
         transaction.execute(over, [self.ended_alerts]).map_err(&failed)?;
         let wear = "INSERT INTO wear VALUES (?1, 1) ON CONFLICT DO UPDATE SET commits = commits + 1";
         transaction.execute(wear, [day.as_days()]).map_err(&failed)?;
-        let retention = Retention { transaction: &transaction, calendar: &self.calendar, today: day };
+        let retention = Retention { transaction: &transaction, calendar: &self.intake.calendar, today: day };
         retention.age(self.limits.history_days).map_err(&failed)?;
         transaction.commit().map_err(&failed)
     }
@@ -326,7 +298,8 @@ impl Database {
         let goal = (limit - limit / 8).saturating_sub(coming.as_u64());
         for step in STEPS {
             let transaction = self.connection.transaction().map_err(&failed)?;
-            let retention = Retention { transaction: &transaction, calendar: &self.calendar, today: day };
+            let retention =
+                Retention { transaction: &transaction, calendar: &self.intake.calendar, today: day };
             retention.shrink(step).map_err(&failed)?;
             transaction.commit().map_err(&failed)?;
             self.vacuum().map_err(&failed)?;

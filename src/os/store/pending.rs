@@ -76,19 +76,25 @@ impl Pending {
     /// Adds traffic to its hour.
     pub(super) fn put_traffic(&mut self, row: TrafficRow, calendar: &Calendar) {
         let hour_s = calendar.hour_of(row.start_s);
-        let key = (row.client, (row.service, row.protocol));
+        let moved = Moved { up: row.up_bytes, down: row.down_bytes };
+        self.add_traffic(hour_s, (row.client, (row.service, row.protocol)), moved);
+    }
+
+    fn add_traffic(&mut self, hour_s: i64, key: (String, What), moved: Moved) {
         let known = self.traffic.get(&hour_s).is_some_and(|hour| hour.contains_key(&key));
         if !known {
             self.make_room();
         }
-        let moved = Moved { up: row.up_bytes, down: row.down_bytes };
         *self.traffic.entry(hour_s).or_default().entry(key).or_default() += moved;
     }
 
     /// Adds what a client exchanged with an address to its day.
     pub(super) fn put_peer(&mut self, row: PeerRow, calendar: &Calendar) {
-        let day = calendar.day_of(row.start_s).as_days();
-        *self.peers.entry(day).or_default().entry((row.client, row.peer)).or_default() += row.moved;
+        self.add_peer(calendar.day_of(row.start_s).as_days(), (row.client, row.peer), row.moved);
+    }
+
+    fn add_peer(&mut self, day: i32, key: (String, String), moved: Moved) {
+        *self.peers.entry(day).or_default().entry(key).or_default() += moved;
         if self.peer_rows() > MAX_PEER_ROWS {
             for peers in self.peers.values_mut() {
                 let mut folded = fold(std::mem::take(peers), FEW, &OTHERS.to_owned());
@@ -98,6 +104,28 @@ impl Pending {
             while self.peer_rows() > MAX_PEER_ROWS / 2 {
                 self.peers.pop_first();
             }
+        }
+    }
+
+    /// Takes in rows that came later, as if they had been put here one by one.
+    pub(super) fn absorb(&mut self, later: Self) {
+        let dropped = self.dropped + later.dropped;
+        if self.is_empty() {
+            *self = Self { dropped, ..later };
+            return;
+        }
+        self.dropped = dropped;
+        if later.ledger.is_some() {
+            self.ledger = later.ledger;
+        }
+        later.usage.into_iter().for_each(|row| self.put_usage(row));
+        later.sessions.into_iter().for_each(|row| self.put_session(row));
+        later.alerts.into_iter().for_each(|row| self.put_alert(row));
+        for (hour_s, rows) in later.traffic {
+            rows.into_iter().for_each(|(key, moved)| self.add_traffic(hour_s, key, moved));
+        }
+        for (day, rows) in later.peers {
+            rows.into_iter().for_each(|(key, moved)| self.add_peer(day, key, moved));
         }
     }
 

@@ -65,7 +65,7 @@ impl Database {
         });
         let mut found: Vec<UsageRow> =
             rows.map_err(failed("read usage"))?.collect::<Result<_, _>>().map_err(failed("read usage"))?;
-        for row in self.pending.usage.iter().filter(|row| days.contains(&row.day)) {
+        for row in self.intake.pending.usage.iter().filter(|row| days.contains(&row.day)) {
             match found.iter_mut().find(|known| known.day == row.day && known.client == row.client) {
                 Some(known) => known.used_s = row.used_s,
                 None => found.push(row.clone()),
@@ -94,7 +94,7 @@ impl Database {
             })
         });
         let mut found: Vec<SessionRow> = rows.map_err(&failed)?.collect::<Result<_, _>>().map_err(&failed)?;
-        found.extend(self.pending.sessions.iter().filter(|row| range.contains(&row.start_s)).cloned());
+        found.extend(self.intake.pending.sessions.iter().filter(|row| range.contains(&row.start_s)).cloned());
         Ok(found)
     }
 
@@ -122,7 +122,7 @@ impl Database {
             })
         });
         let mut found: Vec<TrafficRow> = rows.map_err(&failed)?.collect::<Result<_, _>>().map_err(&failed)?;
-        for (&start_s, hour) in self.pending.traffic.range(range.clone()) {
+        for (&start_s, hour) in self.intake.pending.traffic.range(range.clone()) {
             found.extend(hour.iter().map(|((client, (service, protocol)), moved)| TrafficRow {
                 stretch: Stretch::Hour,
                 start_s,
@@ -194,7 +194,7 @@ impl Database {
                     .collect()
             })
             .collect();
-        for (&hour_s, hour) in self.pending.traffic.range(range) {
+        for (&hour_s, hour) in self.intake.pending.traffic.range(range) {
             let Some(index) = place(hour_s) else { continue };
             for ((client, (service, protocol)), moved) in hour {
                 if clients.is_none_or(|clients| clients.contains(client)) {
@@ -235,7 +235,7 @@ impl Database {
                 clients.push(client.map_err(&failed)?);
             }
         }
-        let pending = &self.pending;
+        let pending = &self.intake.pending;
         let waiting = pending.traffic.values().flat_map(BTreeMap::keys).map(|(client, _)| client);
         let waiting = waiting.chain(pending.usage.iter().map(|row| &row.client));
         clients.extend(waiting.chain(pending.sessions.iter().map(|row| &row.client)).cloned());
@@ -265,7 +265,9 @@ impl Database {
         let rows = statement.query_map(params_from_iter(bounds.into_iter().chain(texts(clients))), moved_row);
         let mut sums: BTreeMap<String, Moved> =
             rows.map_err(&failed)?.collect::<Result<_, _>>().map_err(&failed)?;
-        for rows in self.pending.peers.range(days.start.as_days()..days.end.as_days()).map(|(_, rows)| rows) {
+        for rows in
+            self.intake.pending.peers.range(days.start.as_days()..days.end.as_days()).map(|(_, rows)| rows)
+        {
             for ((client, peer), moved) in rows {
                 if clients.is_none_or(|clients| clients.contains(client)) {
                     *sums.entry(peer.clone()).or_default() += *moved;
@@ -287,7 +289,7 @@ impl Database {
         let bounds = params![starts.start - 86_400, starts.end + 86_400];
         let mut statement = self.connection.prepare(query).map_err(&failed)?;
         let rows = statement.query_map(bounds, |row| row.get(0)).map_err(&failed)?;
-        let days = rows.map(|start_s| Ok(self.calendar.day_of_row(start_s?)));
+        let days = rows.map(|start_s| Ok(self.intake.calendar.day_of_row(start_s?)));
         days.collect::<Result<_, _>>().map_err(&failed)
     }
 
@@ -302,9 +304,11 @@ impl Database {
         let mut statement = self.connection.prepare(&query).map_err(&failed)?;
         let rows = statement.query_map(params![range.start, range.end, MAX_ROWS], |row| self.alert_row(row));
         let stored: Vec<AlertRow> = rows.map_err(&failed)?.collect::<Result<_, _>>().map_err(&failed)?;
-        let waiting = self.pending.alerts.iter().filter(|row| range.contains(&row.last_s)).cloned();
+        let waiting = self.intake.pending.alerts.iter().filter(|row| range.contains(&row.last_s)).cloned();
         let mut found: Vec<AlertRow> = waiting.collect();
-        found.extend(stored.into_iter().filter(|row| self.pending.alerts.iter().all(|new| new.id != row.id)));
+        found.extend(
+            stored.into_iter().filter(|row| self.intake.pending.alerts.iter().all(|new| new.id != row.id)),
+        );
         Ok(found)
     }
 
@@ -313,7 +317,7 @@ impl Database {
     /// # Errors
     /// If the database does not answer.
     pub fn alert(&self, id: i64) -> Result<Option<AlertRow>, StoreError> {
-        if let Some(row) = self.pending.alerts.iter().find(|row| row.id == id) {
+        if let Some(row) = self.intake.pending.alerts.iter().find(|row| row.id == id) {
             return Ok(Some(row.clone()));
         }
         let query = format!("{SELECT_ALERT} WHERE id = ?1");

@@ -99,11 +99,11 @@ fn what_was_committed_is_there_after_reopening_and_what_waits_is_seen_before() {
         servers: vec![("198.51.100.7".into(), 5_000_000)],
     };
     let usage = UsageRow { day: TODAY, client: session.client.clone(), used_s: 290 };
-    database.put_session(session.clone());
-    database.put_usage(UsageRow { used_s: 100, ..usage.clone() });
-    database.put_usage(usage.clone());
-    database.put_minute(minute(vec![traffic(MORNING_S, 1), traffic(MORNING_S + 60, 1)]));
-    database.put_ledger(&state(7));
+    database.intake().put_session(session.clone());
+    database.intake().put_usage(UsageRow { used_s: 100, ..usage.clone() });
+    database.intake().put_usage(usage.clone());
+    database.intake().put_minute(minute(vec![traffic(MORNING_S, 1), traffic(MORNING_S + 60, 1)]));
+    database.intake().put_ledger(&state(7));
     let days = TODAY..LocalDay::from_days(TODAY.as_days() + 1);
     assert_eq!(database.sessions(&(MORNING_S..MORNING_S + 1_000)).unwrap(), std::slice::from_ref(&session));
     assert_eq!(database.usage(days.clone()).unwrap(), std::slice::from_ref(&usage));
@@ -122,7 +122,7 @@ fn commits_keep_their_distance_and_their_number() {
     let place = Place::new("wear");
     let (mut database, _) = Database::open(&place.0.join("s.db"), limits()).unwrap();
     let mut commit = |urgency, secs| {
-        database.put_ledger(&state(secs));
+        database.intake().put_ledger(&state(secs));
         database.commit(urgency, at(secs), TODAY).unwrap()
     };
     assert_eq!(commit(Urgency::Ordinary, 0), Committed::Yes);
@@ -148,9 +148,11 @@ fn the_file_stays_below_its_limit_and_the_ledger_stays_in_it() {
     let today_s = i64::from(TODAY.as_days()) * 86_400;
     for commit in 0..20u32 {
         for n in 0..2_000u32 {
-            database.put_minute(minute(vec![traffic(today_s - i64::from(commit * 2_000 + n) * 60, n % 50)]));
+            database
+                .intake()
+                .put_minute(minute(vec![traffic(today_s - i64::from(commit * 2_000 + n) * 60, n % 50)]));
         }
-        database.put_ledger(&state(commit.into()));
+        database.intake().put_ledger(&state(commit.into()));
         database.commit(Urgency::Ordinary, at(1_000 * u64::from(commit)), TODAY).unwrap();
         assert!(database.size().unwrap() <= Bytes(200_000), "{:?}", database.size());
     }
@@ -163,7 +165,7 @@ fn rows_that_wait_are_bounded_and_traffic_loses_detail_but_no_byte() {
     let (mut database, _) = Database::open(&place.0.join("s.db"), limits()).unwrap();
     for n in 0..50_000_u32 {
         let row = TrafficRow { service: format!("site{n}.example"), ..traffic(MORNING_S, n % 20) };
-        database.put_minute(minute(vec![row]));
+        database.intake().put_minute(minute(vec![row]));
         assert!(database.pending() <= MAX_PENDING_ROWS);
     }
     assert_eq!(database.dropped(), 0);
@@ -179,7 +181,7 @@ fn rows_that_wait_are_bounded_and_traffic_loses_detail_but_no_byte() {
             services: Vec::new(),
             servers: Vec::new(),
         };
-        database.put_session(session);
+        database.intake().put_session(session);
     }
     assert!(database.pending() <= MAX_PENDING_ROWS && database.dropped() > 0);
 }
@@ -217,9 +219,13 @@ fn alerts_of_an_earlier_run_are_over_and_what_was_said_of_them_stays() {
     };
     let (mut database, _) = Database::open(&path, limits()).unwrap();
     assert_eq!(database.end_alerts().unwrap(), 0);
-    database.put_alert(AlertRow { acked_s: Some(MORNING_S + 60), note: Some("mine".into()), ..row.clone() });
+    database.intake().put_alert(AlertRow {
+        acked_s: Some(MORNING_S + 60),
+        note: Some("mine".into()),
+        ..row.clone()
+    });
     database.commit(Urgency::Ordinary, at(1), TODAY).unwrap();
-    database.put_alert(AlertRow { last_s: MORNING_S + 90, ..row.clone() });
+    database.intake().put_alert(AlertRow { last_s: MORNING_S + 90, ..row.clone() });
     database.commit(Urgency::Leaving, at(2), TODAY).unwrap();
     drop(database);
     let (mut database, _) = Database::open(&path, limits()).unwrap();
@@ -234,4 +240,52 @@ fn alerts_of_an_earlier_run_are_over_and_what_was_said_of_them_stays() {
     assert_eq!(database.alert(1).unwrap(), Some(expected.clone()));
     assert_eq!(database.alerts(&(MORNING_S..MORNING_S + 100)).unwrap(), [expected]);
     assert_eq!(database.alert(2).unwrap(), None);
+}
+
+/// Bytes of all traffic that a question finds.
+fn bytes_known(archive: &Archive) -> u64 {
+    let rows = archive.database().unwrap().traffic(&(0..i64::MAX)).unwrap();
+    rows.iter().map(|row| row.up_bytes + row.down_bytes).sum()
+}
+
+#[test]
+fn rows_that_come_during_a_commit_are_known_once_and_written_by_the_next() {
+    let place = Place::new("archive");
+    let path = place.0.join("a.db");
+    let mut archive = Archive::new(Database::open(&path, limits()).unwrap().0);
+    archive.intake().put_minute(minute(vec![traffic(MORNING_S, 1)]));
+    assert_eq!(archive.commit(Urgency::Ordinary, at(10), TODAY).unwrap(), Committed::Underway);
+    archive.intake().put_minute(minute(vec![traffic(MORNING_S + 60, 1), traffic(MORNING_S + 60, 2)]));
+    assert_eq!(bytes_known(&archive), 3 * 1_010);
+    assert_eq!(archive.database().unwrap().pending(), 2);
+    // What became of the first is told once; the next is due only after the interval.
+    assert_eq!(archive.commit(Urgency::Ordinary, at(20), TODAY).unwrap(), Committed::Yes);
+    assert_eq!(archive.commit(Urgency::Ordinary, at(30), TODAY).unwrap(), Committed::NotYet);
+    assert_eq!(archive.commit(Urgency::Leaving, at(31), TODAY).unwrap(), Committed::Yes);
+    assert_eq!((bytes_known(&archive), archive.database().unwrap().pending()), (3 * 1_010, 0));
+    drop(archive);
+    let again = Archive::new(Database::open(&path, limits()).unwrap().0);
+    assert_eq!((bytes_known(&again), again.database().unwrap().commits_on(TODAY).unwrap()), (3 * 1_010, 2));
+}
+
+#[test]
+fn a_commit_that_failed_is_told_and_its_rows_wait_with_later_ones() {
+    let place = Place::new("archive-fails");
+    let mut archive = Archive::new(Database::open(&place.0.join("a.db"), limits()).unwrap().0);
+    let read_only = |archive: &Archive, on: bool| {
+        archive.database().unwrap().connection.pragma_update(None, "query_only", on).unwrap();
+    };
+    read_only(&archive, true);
+    let usage = |used_s| UsageRow { day: TODAY, client: "02:00:00:00:00:01".into(), used_s };
+    archive.intake().put_usage(usage(50));
+    archive.intake().put_minute(minute(vec![traffic(MORNING_S, 1)]));
+    assert_eq!(archive.commit(Urgency::Ordinary, at(10), TODAY).unwrap(), Committed::Underway);
+    archive.intake().put_usage(usage(60));
+    archive.intake().put_minute(minute(vec![traffic(MORNING_S, 1), traffic(MORNING_S, 2)]));
+    assert_eq!(archive.database().unwrap().pending(), 3);
+    assert!(matches!(archive.commit(Urgency::Ordinary, at(20), TODAY), Err(StoreError::Sql { .. })));
+    read_only(&archive, false);
+    assert_eq!(archive.commit(Urgency::Leaving, at(30), TODAY).unwrap(), Committed::Yes);
+    assert_eq!(bytes_known(&archive), 3 * 1_010);
+    assert_eq!(archive.database().unwrap().usage(TODAY..TODAY.plus(1)).unwrap(), [usage(60)]);
 }
