@@ -87,6 +87,7 @@ impl Claims {
     }
 
     #[cold]
+    #[cfg_attr(router, optimize(speed))]
     fn still_there(&mut self, shared: &Shared, src: Addr, at: Moment) {
         let (owner, addr) = self.disputed;
         if src != addr && src.is_private() {

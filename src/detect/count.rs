@@ -89,6 +89,7 @@ impl<const N: usize> Sliding<N> {
     }
 
     /// How many of `which` there were in the span that ends with slice `slice`.
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn sum(&mut self, slice: Slice, which: usize, span: Span) -> u32 {
         self.roll(slice);
         let of = |cells: &[[u32; N]; CELLS]| {
@@ -141,22 +142,26 @@ impl<const M: usize> Stamps<M> {
         self.0[(hash >> 32) as usize % M] = (slice % CYCLE) as u8 + 1;
     }
 
+    #[cfg_attr(router, optimize(speed))]
     fn is_young(&self, bucket: usize, slice: Slice, slices: Slice) -> bool {
         let stamp = u32::from(self.0[bucket]);
         stamp != 0 && (slice % CYCLE + CYCLE + 1 - stamp) % CYCLE < slices
     }
 
     /// Buckets hit in the span.
+    #[cfg_attr(router, optimize(speed))]
     fn hit(&self, slice: Slice, span: Span) -> usize {
         (0..M).filter(|&bucket| self.is_young(bucket, slice, span.slices())).count()
     }
 
     /// About how many different members there were in the span.
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn distinct(&self, slice: Slice, span: Span) -> u32 {
         estimate(self.hit(slice, span), M)
     }
 
     /// Forgets stamps that no span reaches, before they come round again.
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn scrub(&mut self, slice: Slice) {
         for bucket in 0..M {
             if !self.is_young(bucket, slice, Span::S180.slices()) {
@@ -191,6 +196,7 @@ impl<const M: usize> Tried<M> {
         self.answered.mark(hash, slice);
     }
 
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn fared(&self, slice: Slice, span: Span) -> Fared {
         let slices = span.slices();
         let (mut hit, mut failed) = (0, 0);

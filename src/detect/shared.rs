@@ -115,6 +115,7 @@ impl Since {
     const BREAK: std::time::Duration = std::time::Duration::from_secs(30);
 
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn note(&mut self, at: Moment) {
         if self.last == Moment::ZERO || at.nanos_since(self.last) > Self::BREAK.as_nanos() as u64 {
             self.first = at;
@@ -180,6 +181,7 @@ impl Hour {
         }
     }
 
+    #[cfg_attr(router, optimize(speed))]
     fn attempt(&mut self, hash: u64, slice: Slice) {
         self.roll(slice);
         self.tried[0] |= 1 << (hash >> 57);
@@ -247,6 +249,7 @@ impl Shared {
     }
 
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn hash(&self, addr: &Addr) -> u64 {
         mix(addr.fingerprint() ^ self.seed)
     }
@@ -257,6 +260,7 @@ impl Shared {
         move |addr| mix(addr.fingerprint() ^ seed)
     }
 
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn pair_hash(&self, src: &Addr, dst: &Addr, salt: u64) -> u64 {
         mix(self.hash(src) ^ self.hash(dst).rotate_left(21) ^ salt)
     }
@@ -269,6 +273,7 @@ impl Shared {
 
     /// The same for who knows its hash.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn admit_hashed(&mut self, src: &Addr, hash: u64) -> bool {
         let key = AddrKey(*src);
         if self.sources.contains(hash, &key) || self.door.knock(hash) {
@@ -279,6 +284,7 @@ impl Shared {
 
     /// The entry of a destination.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn target(&mut self, dst: &Addr) -> Option<&mut Target> {
         let key = AddrKey(*dst);
         if self.targets.is_again(&key) {
@@ -312,6 +318,7 @@ impl Shared {
     }
 
     /// Counts a try to reach a port of a host.
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn attempt(&mut self, attempt: &Attempt) {
         let Attempt { at, src, dst, port, probe } = *attempt;
         let (slice, port_hash, dst_hash) = (self.slice, mix(u64::from(port) ^ self.seed), self.hash(&dst));
@@ -337,11 +344,13 @@ impl Shared {
         }
     }
 
+    #[cfg_attr(router, optimize(speed))]
     fn fan_hash(&self, src: &Addr, probe: Probe, port: u16) -> u64 {
         mix(self.hash(src) ^ u64::from(port) << 8 ^ probe as u64)
     }
 
     /// Notes that such a try was answered.
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn answer(&mut self, attempt: &Attempt) {
         let Attempt { src, dst, port, probe, .. } = *attempt;
         let (slice, port_hash, dst_hash) = (self.slice, mix(u64::from(port) ^ self.seed), self.hash(&dst));

@@ -112,6 +112,7 @@ impl Streams {
 
     /// The note of a flow. A table larger than the usual one shares notes: slots wrap.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn note(&mut self, slot: Slot) -> &mut Note {
         if self.notes.is_empty() {
             self.notes = vec![Note::default(); SETS * WAYS].into_boxed_slice();

@@ -45,6 +45,7 @@ impl<K: Copy + Eq + Default, V: Clone + Default> Table<K, V> {
         Self { tags: vec![0; len].into_boxed_slice(), places: Box::default(), ttl, recent: 0, refused: 0 }
     }
 
+    #[cfg_attr(router, optimize(speed))]
     fn set(&self, hash: u64) -> (usize, u32) {
         let first = hash as usize % (self.tags.len() / WAYS) * WAYS;
         (first, (hash >> 32) as u32 | 1)
@@ -111,6 +112,7 @@ impl<K: Copy + Eq + Default, V: Clone + Default> Table<K, V> {
     }
 
     #[inline(never)]
+    #[cfg_attr(router, optimize(speed))]
     fn admit(&mut self, hash: u64, key: &K, slice: Slice) -> Option<usize> {
         let (first, tag) = self.set(hash);
         let rank = |at: &usize| {

@@ -338,6 +338,7 @@ impl Detection {
         self.observe_echo(packet, ip, kind);
     }
 
+    #[cfg_attr(router, optimize(speed))]
     fn observe_echo(&mut self, packet: &Packet<'_>, ip: &Ip, kind: u8) {
         let is_v4 = ip.protocol == 1;
         if !icmp_tunnel::is_pair(&ip.src, &ip.dst) {
@@ -388,6 +389,7 @@ impl Detection {
         }
     }
 
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn observe_events(
         &mut self,
         packet: &Packet<'_>,
@@ -419,6 +421,7 @@ impl Detection {
         }
     }
 
+    #[cfg_attr(router, optimize(speed))]
     fn note_first(&mut self, packet: &Packet<'_>, flow: &Flow) {
         if let Some(ether) = packet.ether {
             self.bindings.note_first(ether, flow.tuple.orig.addr, flow.tuple.resp.addr, packet.at);
@@ -433,6 +436,7 @@ impl Detection {
 
     /// The same for who knows the hash of the source.
     #[inline]
+    #[cfg_attr(router, optimize(speed))]
     fn count_from(&mut self, source: u64, packet: &Packet<'_>, flow: &Flow, (which, n): (usize, u32)) {
         let slice = self.shared.slice;
         let Some(target) = self.shared.target(&flow.tuple.resp.addr) else { return };

@@ -80,6 +80,7 @@ impl Bindings {
     }
 
     /// Notes who speaks in the first packet of a flow, and who is to pass it on; neither address is special.
+    #[cfg_attr(router, optimize(speed))]
     pub(super) fn note_first(&mut self, ether: Ether, src: Addr, dst: Addr, at: Moment) {
         if is_host(ether.src) {
             let index = self.index(ether.src, at, End::Sender);

@@ -311,6 +311,7 @@ impl<'a> Labels<'a> {
         })
     }
 
+    #[cfg_attr(router, optimize(speed))]
     fn host_name(&self) -> Option<HostName> {
         HostName::from_labels(self.iter())
     }
@@ -339,6 +340,7 @@ impl<'a> Labels<'a> {
 
 /// Reads the name at `start`; returns it with the offset behind it. Each compression pointer must point before
 /// the piece that it stands in, so that every hop brings the end nearer.
+#[cfg_attr(router, optimize(speed))]
 fn read_labels(bytes: &[u8], start: usize) -> Option<(Labels<'_>, usize)> {
     let mut labels = Labels { bytes, at: [0; MAX_LABELS], len: 0 };
     let (mut at, mut piece, mut end, mut wire_len) = (start, start, None, 0);

@@ -69,6 +69,7 @@ impl HostName {
         (name.len > 0).then_some(name)
     }
 
+    #[cfg_attr(router, optimize(speed))]
     fn push_label(&mut self, label: &[u8]) -> Option<()> {
         if label.is_empty() || label.len() > MAX_LABEL {
             return None;
@@ -198,6 +199,7 @@ impl fmt::Debug for DeviceName {
 }
 
 /// Bytes that a host name shows as they are (upper case as lower).
+#[cfg_attr(router, optimize(speed))]
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }

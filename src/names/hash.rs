@@ -9,6 +9,7 @@ pub(super) const fn step(hash: u32, byte: u8) -> u32 {
 }
 
 /// Takes in several bytes.
+#[cfg_attr(router, optimize(speed))]
 pub(super) const fn fold(bytes: &[u8], mut hash: u32) -> u32 {
     let mut at = 0;
     while at < bytes.len() {
