@@ -142,7 +142,7 @@ impl<const M: usize> Stamps<M> {
         self.0[(hash >> 32) as usize % M] = (slice % CYCLE) as u8 + 1;
     }
 
-    #[cfg_attr(router, optimize(speed))]
+    #[inline(always)]
     fn is_young(&self, bucket: usize, slice: Slice, slices: Slice) -> bool {
         let stamp = u32::from(self.0[bucket]);
         stamp != 0 && (slice % CYCLE + CYCLE + 1 - stamp) % CYCLE < slices

@@ -45,7 +45,6 @@ impl<K: Copy + Eq + Default, V: Clone + Default> Table<K, V> {
         Self { tags: vec![0; len].into_boxed_slice(), places: Box::default(), ttl, recent: 0, refused: 0 }
     }
 
-    #[cfg_attr(router, optimize(speed))]
     fn set(&self, hash: u64) -> (usize, u32) {
         let first = hash as usize % (self.tags.len() / WAYS) * WAYS;
         (first, (hash >> 32) as u32 | 1)
