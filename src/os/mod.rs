@@ -26,6 +26,8 @@ pub mod hooks;
 pub mod links;
 #[cfg(feature = "os")]
 pub mod log;
+#[cfg(target_env = "musl")]
+mod memory;
 #[cfg(feature = "os")]
 pub mod netlink;
 #[cfg(feature = "os")]

@@ -136,7 +136,8 @@ pub struct Client {
     sums: [Sums; WHOLE],
     /// By window number modulo [`RING`].
     past: [Past; RING],
-    seconds: [SecondStats; RING_SECS],
+    /// [`RING_SECS`] bins once a byte was received: in a crowd of forged addresses nobody ever receives one.
+    seconds: Vec<SecondStats>,
     /// At most [`MAX_SERVERS`]; most devices of a crowd talk to one.
     servers: Vec<ServerBytes>,
     /// Where the previous received packet's server stands, valid within one window.
@@ -167,7 +168,7 @@ impl Client {
             since: open,
             sums: [Sums::default(); WHOLE],
             past: [Past::default(); RING],
-            seconds: [0; RING_SECS],
+            seconds: Vec::new(),
             servers: Vec::new(),
             last_server: None,
             last_at: None,
@@ -228,6 +229,9 @@ impl Client {
         }
         if sample.datagram == Datagram::Yes {
             sums.udp_bytes += bytes;
+        }
+        if self.seconds.is_empty() {
+            self.seconds = vec![0; RING_SECS];
         }
         let second = &mut self.seconds[second_slot(second_of(sample.at))];
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -295,8 +299,9 @@ impl Client {
         let next = slot(no + 2);
         self.past[past_slot(no)] = Past::from(&self.sums[whole_slot(no)]);
         self.sums[whole_slot(no + 2)] = Sums::default();
-        for second in 0..WINDOW_SECS as u64 {
-            self.seconds[second_slot((no + 2) * WINDOW_SECS as u64 + second)] = 0;
+        let first = second_slot((no + 2) * WINDOW_SECS as u64);
+        if let Some(seconds) = self.seconds.get_mut(first..first + WINDOW_SECS) {
+            seconds.fill(0);
         }
         for server in &mut self.servers {
             server.bytes[next] = 0;
@@ -315,7 +320,7 @@ impl Client {
 
     /// Received bytes in a second since the epoch; one of the last [`RING`] windows.
     pub fn second(&self, second: u64) -> SecondStats {
-        self.seconds[second_slot(second)]
+        self.seconds.get(second_slot(second)).copied().unwrap_or_default()
     }
 
     /// The servers of the last two minutes, in no order.
