@@ -252,6 +252,14 @@ impl Drop for Mounted {
     }
 }
 
+/// As on a router: what is written each window is written to memory and waits for no disk.
+fn state_in_memory(house: &Household) -> Mounted {
+    let run_dir = house.dir.join("run");
+    fs::create_dir_all(&run_dir).expect("directory");
+    run(&format!("mount -t tmpfs none {}", run_dir.display()));
+    Mounted(run_dir.display().to_string())
+}
+
 /// A script that asks a database; [`run`] splits at spaces, so the statement has none.
 fn query(house: &Household) -> String {
     let file = house.dir.join("query.py");
@@ -264,6 +272,7 @@ fn query(house: &Household) -> String {
 #[test]
 fn floods_cost_neither_memory_nor_answers() {
     let Some(mut house) = Household::try_new("floods") else { return };
+    let _memory = state_in_memory(&house);
     house.daemon_on(&config(), &[]);
     let seconds = rounds(5, 60);
     for kind in ["syn", "quic", "devices"] {
@@ -314,11 +323,7 @@ fn at_rest_it_costs_next_to_nothing() {
 fn what_one_core_can_send_and_hear_is_heard() {
     let Some(mut house) = Household::try_new("bench") else { return };
     house.router("nft delete table inet fw4");
-    // As on a router: what is written each window is written to memory and waits for no disk.
-    let run_dir = house.dir.join("run");
-    fs::create_dir_all(&run_dir).expect("directory");
-    run(&format!("mount -t tmpfs none {}", run_dir.display()));
-    let _memory = Mounted(run_dir.display().to_string());
+    let _memory = state_in_memory(&house);
     house.daemon_on(&config().replace("option warn '0'", "option mode 'monitor'"), &["taskset", "-c", "0"]);
     let file = house.dir.join("drop.nft");
     let rules = "table netdev bench {\n\tchain heard {\n\t\ttype filter hook ingress device \"br-lan\" priority 0\n\
