@@ -215,7 +215,7 @@ fn a_full_disk_costs_history_and_nothing_else() {
     house.start("servers", "servers", &["python3", SERVERS]);
     let state = house.dir.join("state");
     fs::create_dir_all(&state).expect("directory");
-    run(&format!("mount -t tmpfs -o size=160k none {}", state.display()));
+    run(&format!("mount -t tmpfs -o size=320k none {}", state.display()));
     let mounted = Mounted(state.display().to_string());
     house.daemon_on(&config().replace("'600'", "'1'"), &[]);
     fs::write(state.join("other-people's-files"), vec![0; 1 << 20]).expect_err("full");
