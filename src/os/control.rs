@@ -45,7 +45,8 @@ pub enum Access {
 }
 
 impl Access {
-    fn socket_name(self) -> &'static str {
+    /// The name of its file.
+    pub fn socket_name(self) -> &'static str {
         match self {
             Self::Control => "ctl.sock",
             Self::View => "view.sock",
@@ -467,11 +468,14 @@ impl Caller {
     /// If the daemon leaves, or nothing comes within ten seconds ([`ErrorKind::WouldBlock`]).
     pub fn next_message(&mut self) -> Result<Value, ControlError> {
         let mut chunk = [0; 16 * 1024];
+        // A long answer comes in many chunks: each byte is looked at once.
+        let mut looked_at = 0;
         loop {
-            if let Some(end) = self.incoming.iter().position(|&b| b == b'\n') {
-                let line: Vec<u8> = self.incoming.drain(..=end).collect();
+            if let Some(end) = self.incoming[looked_at..].iter().position(|&b| b == b'\n') {
+                let line: Vec<u8> = self.incoming.drain(..=looked_at + end).collect();
                 return serde_json::from_slice(&line).map_err(|_| ControlError::Garbled);
             }
+            looked_at = self.incoming.len();
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(self.broken(ErrorKind::UnexpectedEof.into())),
                 Ok(len) => self.incoming.extend_from_slice(&chunk[..len]),

@@ -289,3 +289,15 @@ fn a_commit_that_failed_is_told_and_its_rows_wait_with_later_ones() {
     assert_eq!(bytes_known(&archive), 3 * 1_010);
     assert_eq!(archive.database().unwrap().usage(TODAY..TODAY.plus(1)).unwrap(), [usage(60)]);
 }
+
+/// The routers' SQLite is made without unions (openwrt/sqlite.flags): it may refuse one, never answer it in part.
+#[test]
+fn a_union_is_answered_whole_or_refused() {
+    let place = Place::new("union");
+    let (database, _) = Database::open(&place.0.join("s.db"), limits()).unwrap();
+    let asked = database.connection.prepare("SELECT 1 UNION SELECT 2 UNION ALL SELECT 3");
+    if let Ok(mut statement) = asked {
+        let rows: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(rows, [1, 2, 3]);
+    }
+}
