@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::intake::{Intake, Names};
@@ -105,6 +106,8 @@ impl Database {
 
     fn try_open(path: &Path, limits: Limits) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path).map_err(failed("open"))?;
+        // The routers' SQLite is made without UNION and would answer its last part only (openwrt/sqlite.flags).
+        connection.set_limit(Limit::SQLITE_LIMIT_COMPOUND_SELECT, 1).map_err(failed("set up"))?;
         let set = |name: &str, value: &dyn rusqlite::ToSql| {
             connection.pragma_update(None, name, value).map_err(failed("set up"))
         };

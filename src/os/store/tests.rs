@@ -271,11 +271,11 @@ fn rows_that_come_during_a_commit_are_known_once_and_written_by_the_next() {
 #[test]
 fn a_commit_that_failed_is_told_and_its_rows_wait_with_later_ones() {
     let place = Place::new("archive-fails");
-    let mut archive = Archive::new(Database::open(&place.0.join("a.db"), limits()).unwrap().0);
-    let read_only = |archive: &Archive, on: bool| {
-        archive.database().unwrap().connection.pragma_update(None, "query_only", on).unwrap();
-    };
-    read_only(&archive, true);
+    let path = place.0.join("a.db");
+    let mut archive = Archive::new(Database::open(&path, limits()).unwrap().0);
+    archive.database().unwrap().connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let writer = rusqlite::Connection::open(&path).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
     let usage = |used_s| UsageRow { day: TODAY, client: "02:00:00:00:00:01".into(), used_s };
     archive.intake().put_usage(usage(50));
     archive.intake().put_minute(minute(vec![traffic(MORNING_S, 1)]));
@@ -284,20 +284,16 @@ fn a_commit_that_failed_is_told_and_its_rows_wait_with_later_ones() {
     archive.intake().put_minute(minute(vec![traffic(MORNING_S, 1), traffic(MORNING_S, 2)]));
     assert_eq!(archive.database().unwrap().pending(), 3);
     assert!(matches!(archive.commit(Urgency::Ordinary, at(20), TODAY), Err(StoreError::Sql { .. })));
-    read_only(&archive, false);
+    writer.execute_batch("COMMIT").unwrap();
     assert_eq!(archive.commit(Urgency::Leaving, at(30), TODAY).unwrap(), Committed::Yes);
     assert_eq!(bytes_known(&archive), 3 * 1_010);
     assert_eq!(archive.database().unwrap().usage(TODAY..TODAY.plus(1)).unwrap(), [usage(60)]);
 }
 
-/// The routers' SQLite is made without unions (openwrt/sqlite.flags): it may refuse one, never answer it in part.
+/// The routers' SQLite is made without unions (openwrt/sqlite.flags) and would answer one in part.
 #[test]
-fn a_union_is_answered_whole_or_refused() {
+fn a_union_is_refused() {
     let place = Place::new("union");
     let (database, _) = Database::open(&place.0.join("s.db"), limits()).unwrap();
-    let asked = database.connection.prepare("SELECT 1 UNION SELECT 2 UNION ALL SELECT 3");
-    if let Ok(mut statement) = asked {
-        let rows: Vec<i64> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-        assert_eq!(rows, [1, 2, 3]);
-    }
+    assert!(database.connection.prepare("SELECT 1 UNION SELECT 2").is_err());
 }
