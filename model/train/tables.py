@@ -29,8 +29,7 @@ FIXED = """## When settings were fixed
   without run3. mix06 and mix07 went into training with nothing changed.
 * Allowance of steady fetchers, evidence threshold of 50 kB, `on` 2.5: by own recordings left out (mix03, 05, 07 to 11), with Requet, run3 and the home office in sight.
 * **What is in training was decided with run3 in sight**: with mix09 and mix10 in training its QUIC video was lost, so mix11 was recorded to stand beside them (*What was tried*). Its
-  figures are therefore optimistic. mix12 was recorded afterwards and judged for a while; it went into training when mix13 was there to
-  judge, and because mix13 was judged better with it (*What was tried*). mix13 is in no training. The groups of the public captures were looked at, too, in the choice of the session constants. Nothing was tuned on captures that judges hold back.
+  figures are therefore optimistic. mix12 and mix13 were recorded afterwards and are in no training. The groups of the public captures were looked at, too, in the choice of the session constants. Nothing was tuned on captures that judges hold back.
 """
 
 def f(value, digits=1):
