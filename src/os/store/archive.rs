@@ -8,7 +8,7 @@
 //! database's return, so that its answer knows every row exactly once.
 
 use std::cell::{OnceCell, RefCell};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 
 use super::StoreError;
@@ -99,24 +99,26 @@ impl Archive {
     }
 
     fn send_away(&mut self, day: LocalDay) -> Result<Committed, StoreError> {
-        let (hand, take) = mpsc::sync_channel::<Database>(1);
+        let beside = self.database_mut()?.intake.beside();
+        // It lies here until the thread takes it; if there is none to be had, it is still here.
+        let table = Arc::new(Mutex::new(self.home.take().flatten()));
+        let taken = Arc::clone(&table);
         let write = move || {
-            let mut database = take.recv().ok()?;
+            let mut database = taken.lock().ok()?.take()?;
             let outcome = database.write_out(day);
             Some((database, outcome))
         };
         match Builder::new().name("history".into()).stack_size(STACK_BYTES).spawn(write) {
             Ok(thread) => {
-                if let Some(database) = self.home.take().flatten() {
-                    self.beside = RefCell::new(database.intake.beside());
-                    // It waits for it: one place is free and the receiver lives.
-                    let _ = hand.send(database);
-                }
+                self.beside = RefCell::new(beside);
                 self.thread = RefCell::new(Some(thread));
                 Ok(Committed::Underway)
             }
-            // No thread to be had: then the loop waits.
-            Err(_) => self.database_mut()?.write_out(day).map(|()| Committed::Yes),
+            Err(_) => {
+                let database = table.lock().ok().and_then(|mut table| table.take());
+                self.home = OnceCell::from(database);
+                self.database_mut()?.write_out(day).map(|()| Committed::Yes)
+            }
         }
     }
 
