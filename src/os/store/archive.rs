@@ -1,8 +1,8 @@
 //! The database and its commits, which wait for flash beside the loop instead of in it.
 //!
-//! A commit ends with three syncs, each of them tens of milliseconds on an idle disk and seconds on worn flash. A
-//! ring of 2 MB holds 30 ms of a flood, and an answer on the control socket is promised in 50 ms: the loop cannot
-//! wait that long, and a file cannot be synced without waiting. So the whole [`Database`] goes away with its rows to
+//! A commit ends when its files are synced, and that takes as long as the disk likes. A ring of 2 MB holds some 35 ms of
+//! a flood, and an answer on the control socket is promised in 50: the loop cannot wait, and a file cannot be synced
+//! without waiting. So the whole [`Database`] goes away with its rows to
 //! a thread that lives as long as the commit. There is still one connection, used by one thread at a time, and
 //! nothing is shared. Rows that come meanwhile wait in an [`Intake`] here; a question to history waits for the
 //! database's return, so that its answer knows every row exactly once.
@@ -16,7 +16,7 @@ use super::database::{Committed, Database, Urgency};
 use super::intake::Intake;
 use crate::time::{LocalDay, Moment};
 
-/// SQLite needs less than a quarter of it; pages that are not touched cost nothing.
+/// A quarter of what Rust gives a thread unasked; pages that are not touched cost nothing.
 const STACK_BYTES: usize = 512 << 10;
 
 /// The database as it comes back, and what became of its commit.
