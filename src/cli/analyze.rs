@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use argh::FromArgs;
 
-use super::Failure;
+use super::{Failure, model};
 use crate::account::{Account, Seed, Wanted};
 use crate::dissect::trace::Damage;
 use crate::dissect::{Frame, dissect};
-use crate::engine::{Engine, FILE_SEED, Listing, Model, Output, Settings, Verdict};
+use crate::engine::{Engine, FILE_SEED, Listing, Output, Settings, Verdict};
 use crate::lan::{Identify, Vantage};
 use crate::net::Prefix;
 use crate::os::files::{self, CaptureReader, Progress, read_bounded, replace};
@@ -120,15 +120,6 @@ pub(super) fn vantage(lan: &[Prefix]) -> Vantage {
     if lan.is_empty() { Vantage::Guess } else { Vantage::Prefixes(lan.to_vec()) }
 }
 
-/// The model to use: the named file, or the built-in one.
-pub(super) fn model(path: Option<&PathBuf>) -> Result<Model, Failure> {
-    let Some(path) = path else { return Ok(Model::embedded()) };
-    let bytes = read_bounded(path, crate::classify::MAX_ARTIFACT_BYTES + 1)
-        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-    Model::from_bytes(&bytes)
-        .map_err(|error| Failure::new(format!("{}: {}", path.display(), Failure::from_error(&error))))
-}
-
 /// The books that the reports need.
 fn account(args: &Args, selection: &Selection) -> Option<Account> {
     selection.accounts().then(|| {
@@ -172,7 +163,7 @@ impl Pass {
             vantage: vantage(&args.lan),
             identify: args.identify,
             sensitivity: args.sensitivity,
-            model: Arc::new(model(args.model.as_ref())?),
+            model: Arc::new(model::load(args.model.as_ref())?),
             seed: FILE_SEED,
         };
         let filter = args.filter.as_deref().map(Filter::try_new).transpose();

@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use argh::FromArgs;
 
-use super::{Failure, analyze};
+use super::Failure;
 use crate::detect::{Class, SecondOpinion, threat_schema_hash, threat_schema_text};
+use crate::engine::Model;
 use crate::features::{schema_hash, schema_text};
+use crate::os::files::read_bounded;
 
 /// describe the model in force, or check a trained one
 #[derive(FromArgs, Debug)]
@@ -27,6 +29,15 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// The model to use: the named file, or the built-in one.
+pub(super) fn load(path: Option<&PathBuf>) -> Result<Model, Failure> {
+    let Some(path) = path else { return Ok(Model::embedded()) };
+    let bytes = read_bounded(path, crate::classify::MAX_ARTIFACT_BYTES + 1)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    Model::from_bytes(&bytes)
+        .map_err(|error| Failure::new(format!("{}: {}", path.display(), Failure::from_error(&error))))
+}
+
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.schema {
         let (text, hash) = match args.threats {
@@ -40,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     if args.threats {
         return Ok(second_opinion(args));
     }
-    let model = match analyze::model(args.file.as_ref()) {
+    let model = match load(args.file.as_ref()) {
         Ok(model) => model,
         Err(refused) => {
             eprintln!("streamguard: {refused}");

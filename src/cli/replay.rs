@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use argh::FromArgs;
 
-use super::{Failure, analyze};
+use super::{Failure, analyze, model};
 use crate::config::Config;
 use crate::detect::Stage;
 use crate::engine::house::{House, News};
@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         vantage: analyze::vantage(&args.lan),
         identify: args.identify,
         sensitivity: Sensitivity::from(config.main.sensitivity),
-        model: Arc::new(analyze::model(config.main.model.as_ref().map(PathBuf::from).as_ref())?),
+        model: Arc::new(model::load(config.main.model.as_ref().map(PathBuf::from).as_ref())?),
         seed: FILE_SEED,
     };
     let mut house = House::new(config, zone, settings.clone(), NamesFrom::EveryFrame);

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{Args, Failure, TICK, analyze, config, now_at};
+use super::super::model;
+use super::{Args, Failure, TICK, config, now_at};
 use crate::config::{Config, Finding};
 use crate::engine::Model;
 use crate::engine::house::{House, News};
@@ -79,7 +80,7 @@ pub(super) fn run(
     let mut stage = Stage {
         source: args.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "),
         findings: Config::load(&text, None).1,
-        model: analyze::model(house.config().main.model.as_ref().map(PathBuf::from).as_ref())?,
+        model: model::load(house.config().main.model.as_ref().map(PathBuf::from).as_ref())?,
         pace: Pace { clock, began, origin: None, speed: args.speed, skip: Duration::from_secs(args.skip) },
         house,
         database,
