@@ -133,7 +133,8 @@ def rows(scenario, file, shape, events):
 def remarks(client, shown, doing, remark):
     """The notes of a row: `class=...; family=...; what played; what else`."""
     tunnel = " in a tunnel" if client.settings.get("vpn") else ""
-    played = f"{client.player or 'light client'} {client.settings['proto']}{tunnel}"
+    beside = f" beside {client.settings['beside']}" if "beside" in client.settings else ""
+    played = f"{client.player or 'light client'} {client.settings['proto']}{tunnel}{beside}"
     return "; ".join(w for w in (f"class={shown}", f"family={client.family}", played, doing, remark) if w)
 
 

@@ -83,6 +83,11 @@ class Run:
                 plans[client.name] = families.plan(client.family, rng, self.world, proto, self.scenario.duration_s - 2)
                 override(plans[client.name], client.settings)
                 families.rename_tunnelled(plans[client.name], client.settings.get("vpn"))
+            if beside := client.settings.get("beside"):
+                rng = random.Random(f"{self.scenario.seed}/beside/{client.number}/{beside}")
+                plans[client.name]["beside"] = families.plan(
+                    beside, rng, self.world, client.settings["proto"], self.scenario.duration_s - 2, odds=0
+                )
         return plans
 
     def start(self, plans, raw):
@@ -101,8 +106,12 @@ class Run:
         self.processes.append(net.start_capture(raw, scenario.snaplen_bytes))
         time.sleep(1)
         for client in scenario.clients:
+            plan = plans[client.name]
             if not client.player:
-                self.start_light(client, plans[client.name])
+                self.start_light(client, client.name, plan)
+            if "beside" in plan:
+                # no word in the labels: what counts is what the client does
+                self.start_light(client, f"{client.name}-beside", plan["beside"])
         for thread in self.threads:
             thread.start()
 
@@ -115,10 +124,10 @@ class Run:
         farm = net.inside("wan", *NICE, WORK / "traffic", *words, "-h1", h1)
         self.processes.append(subprocess.Popen(farm, stdout=subprocess.DEVNULL, stderr=errors))
 
-    def start_light(self, client, plan):
-        file = self.logs / f"{client.name}.plan"
+    def start_light(self, client, name, plan):
+        file = self.logs / f"{name}.plan"
         file.write_text(json.dumps(plan))
-        out, errors = open(self.logs / f"{client.name}.jsonl", "w"), open(self.logs / f"{client.name}.err", "w")
+        out, errors = open(self.logs / f"{name}.jsonl", "w"), open(self.logs / f"{name}.err", "w")
         words = [*NICE, "env", "GOMAXPROCS=1", "GOGC=50", WORK / "traffic", "client", "-plan", file]
         self.processes.append(subprocess.Popen(net.inside(client.name, *words), stdout=out, stderr=errors))
 

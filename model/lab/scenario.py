@@ -46,6 +46,7 @@ CLIENT_KEYS = {
     "packing",
     "weight",
     "vpn",
+    "beside",
     "name",
     "spec",
 }
@@ -145,6 +146,8 @@ def check_client(one):
         faults.append("one of family or player wanted")
     if "family" in one and one["family"] not in families.FAMILIES:
         faults.append(f"unknown family {one['family']}")
+    if one.get("beside", "idle") not in families.FAMILIES:
+        faults.append(f"unknown family {one['beside']} beside")
     if "player" in one and one["player"] not in families.PLAYERS:
         faults.append(f"unknown player {one['player']}")
     if one.get("page", "hls") not in PAGES:

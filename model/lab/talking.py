@@ -93,6 +93,22 @@ def conference(rng, world, proto, duration):
     return [activity("udp", "call", proto, spec, duration)]
 
 
+def datagrams(rng, world, proto, duration):
+    """A stream of one rate in plain datagrams, evenly or in bursts: a camera, a far screen, somebody else's tunnel."""
+    kbps = round(200 * 10 ** rng.random())
+    even = {"kind": "voice", "period_ms": 1200 * 8 / kbps, "size": [1200, 1200], "talk_s": [0, 0]}
+    bursts = picture(rng, kbps, 0) | {"fps": rng.choice((2, 2, 5, 10, 25)), "key_s": 0}
+    spec = {
+        "host": world.host("call"),
+        "port": rng.choice(CALL_PORTS + GAME_PORTS),
+        "up": [{"kind": "voice", "period_ms": rng.choice((100, 500, 1000)), "size": [20, 60], "talk_s": [0, 0]}],
+        "down": [rng.choice((even, bursts))],
+        "call_s": [duration, duration],
+        "gap_s": [10, 60],
+    }
+    return [activity("udp", "datagrams", proto, spec, duration)]
+
+
 def game(rng, world, proto, duration):
     tick = rng.choice((1000 / 20, 1000 / 30, 1000 / 64, 100))
     flow = {"kind": "voice", "period_ms": tick, "talk_s": [0, 0]}

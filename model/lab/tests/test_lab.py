@@ -90,6 +90,21 @@ class Scenarios(unittest.TestCase):
         self.assertEqual([s[1] for s in made[0].script], ["start"])
         self.assertEqual((made[0].kbps, made[0].packing), (96, "fmp4"))
 
+    def test_what_runs_beside_a_client_is_a_family_and_no_word_in_its_labels_but_the_notes(self):
+        house = 'name = "two"\nseed = 4\nduration_s = 60\n[[client]]\nplayer = "mpv"\nproto = "h1"\nbeside = '
+        one = scenario.load(write(house + '"datagrams"\n')).clients[0]
+        self.assertEqual(labels.remarks(one, "hls", "", ""), "class=hls; family=mpv; mpv h1 beside datagrams")
+        with self.assertRaisesRegex(scenario.ScenarioError, "unknown family mpv beside"):
+            scenario.load(write(house + '"mpv"\n'))
+
+    def test_plain_datagrams_keep_one_rate_for_the_whole_run(self):
+        for seed in range(20):
+            (one,) = families.plan("datagrams", random.Random(seed), world.World(seed), "h2", 600, odds=0)["activities"]
+            (flow,) = one["spec"]["down"]
+            kbps = flow["kbps"] if flow["kind"] == "picture" else flow["size"][0] * 8 / flow["period_ms"]
+            self.assertTrue(199 < kbps < 2001, kbps)
+            self.assertEqual(one["spec"]["call_s"], [600, 600])
+
     def test_text_that_is_no_toml_names_the_file(self):
         path = write("name = [")
         with self.assertRaisesRegex(scenario.ScenarioError, path):
