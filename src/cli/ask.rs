@@ -8,32 +8,32 @@ use serde_json::{Value, json};
 
 use super::{Failure, shown};
 use crate::methods::{self, Kind, Method, Param, TABLE};
-use crate::os::control::{Access, Caller, ControlError};
+use crate::os::control::{Caller, ControlError};
 use crate::os::facts;
 use crate::os::sys;
 use crate::time::Duration;
 
-/// A verb that is one method of the daemon.
-pub(super) trait Question {
-    /// The method.
-    const METHOD: &'static str;
-    /// Which socket it needs.
-    const ACCESS: Access;
-
-    /// With what it is asked.
-    fn params(&self) -> Value;
-
+/// What a verb that is one method of the daemon asks, and how it prints the answer.
+pub(super) struct Question {
+    method: &'static str,
+    params: Value,
     /// Whether the answer is printed as it came.
-    fn format(&self) -> Format;
+    json: bool,
+}
+
+impl Question {
+    pub(super) fn new(method: &'static str, params: Value, json: bool) -> Self {
+        Self { method, params, json }
+    }
 
     /// Asks and prints.
-    fn ask(&self) -> Result<ExitCode, Failure> {
-        match call(Self::ACCESS, Self::METHOD, &self.params())? {
+    pub(super) fn ask(&self) -> Result<ExitCode, Failure> {
+        match call(self.method, &self.params)? {
             Ok(answer) => {
                 let mut out = std::io::stdout().lock();
-                match self.format() {
-                    Format::Json => writeln!(out, "{answer}")?,
-                    Format::Text => shown::answer(&mut out, Self::METHOD, &answer)?,
+                match self.json {
+                    true => writeln!(out, "{answer}")?,
+                    false => shown::answer(&mut out, self.method, &answer)?,
                 }
                 Ok(ExitCode::SUCCESS)
             }
@@ -45,22 +45,10 @@ pub(super) trait Question {
     }
 }
 
-/// How an answer is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// For people.
-    Text,
-    /// As it came.
-    Json,
-}
-
-pub(super) fn format(json: bool) -> Format {
-    if json { Format::Json } else { Format::Text }
-}
-
-/// Asks the daemon; the inner error is its refusal.
-pub(super) fn call(access: Access, method: &str, params: &Value) -> Result<Result<Value, String>, Failure> {
-    let mut caller = Caller::connect(&facts::run_dir(), access).map_err(|error| not_running(&error))?;
+/// Asks the daemon on the socket that the method needs; the inner error is its refusal.
+pub(super) fn call(method: &str, params: &Value) -> Result<Result<Value, String>, Failure> {
+    let mut caller =
+        Caller::connect(&facts::run_dir(), methods::access(method)).map_err(|error| not_running(&error))?;
     match caller.call(method, params) {
         Ok(answer) => Ok(Ok(answer)),
         Err(ControlError::Refused { message, .. }) => Ok(Err(message)),
@@ -82,14 +70,9 @@ pub(super) struct StatusArgs {
     json: bool,
 }
 
-impl Question for StatusArgs {
-    const METHOD: &'static str = "status";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({})
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl StatusArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new("status", json!({}), self.json)
     }
 }
 
@@ -102,14 +85,9 @@ pub(super) struct ClientsArgs {
     json: bool,
 }
 
-impl Question for ClientsArgs {
-    const METHOD: &'static str = "clients";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({})
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl ClientsArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new("clients", json!({}), self.json)
     }
 }
 
@@ -125,14 +103,9 @@ pub(super) struct ShowArgs {
     json: bool,
 }
 
-impl Question for ShowArgs {
-    const METHOD: &'static str = "client";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({ "who": self.who })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl ShowArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new("client", json!({ "who": self.who }), self.json)
     }
 }
 
@@ -160,20 +133,19 @@ pub(super) struct AlertsArgs {
     json: bool,
 }
 
-impl Question for AlertsArgs {
-    const METHOD: &'static str = "alerts";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({
-            "from": self.from,
-            "to": self.to,
-            "type": self.kind,
-            "severity": self.severity,
-            "open": u8::from(self.open),
-        })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl AlertsArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new(
+            "alerts",
+            json!({
+                "from": self.from,
+                "to": self.to,
+                "type": self.kind,
+                "severity": self.severity,
+                "open": u8::from(self.open),
+            }),
+            self.json,
+        )
     }
 }
 
@@ -195,14 +167,13 @@ pub(super) struct AckArgs {
     json: bool,
 }
 
-impl Question for AckArgs {
-    const METHOD: &'static str = "ack";
-    const ACCESS: Access = Access::Control;
-    fn params(&self) -> Value {
-        json!({ "alert": self.alert, "note": self.note, "resolve": u8::from(self.resolve) })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl AckArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new(
+            "ack",
+            json!({ "alert": self.alert, "note": self.note, "resolve": u8::from(self.resolve) }),
+            self.json,
+        )
     }
 }
 
@@ -215,14 +186,9 @@ pub(super) struct DoctorArgs {
     json: bool,
 }
 
-impl Question for DoctorArgs {
-    const METHOD: &'static str = "doctor";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({})
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl DoctorArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new("doctor", json!({}), self.json)
     }
 }
 
@@ -241,14 +207,9 @@ pub(super) struct GrantArgs {
     json: bool,
 }
 
-impl Question for GrantArgs {
-    const METHOD: &'static str = "grant";
-    const ACCESS: Access = Access::Control;
-    fn params(&self) -> Value {
-        json!({ "who": self.who, "minutes": self.minutes })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl GrantArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new("grant", json!({ "who": self.who, "minutes": self.minutes }), self.json)
     }
 }
 
@@ -264,14 +225,9 @@ pub(super) struct RevokeArgs {
     json: bool,
 }
 
-impl Question for RevokeArgs {
-    const METHOD: &'static str = "revoke";
-    const ACCESS: Access = Access::Control;
-    fn params(&self) -> Value {
-        json!({ "who": self.who })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl RevokeArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new("revoke", json!({ "who": self.who }), self.json)
     }
 }
 
@@ -290,14 +246,9 @@ pub(super) struct PauseArgs {
     json: bool,
 }
 
-impl Question for PauseArgs {
-    const METHOD: &'static str = "pause";
-    const ACCESS: Access = Access::Control;
-    fn params(&self) -> Value {
-        json!({ "who": self.who, "minutes": self.minutes })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl PauseArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new("pause", json!({ "who": self.who, "minutes": self.minutes }), self.json)
     }
 }
 
@@ -313,14 +264,9 @@ pub(super) struct ResumeArgs {
     json: bool,
 }
 
-impl Question for ResumeArgs {
-    const METHOD: &'static str = "resume";
-    const ACCESS: Access = Access::Control;
-    fn params(&self) -> Value {
-        json!({ "who": self.who })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl ResumeArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new("resume", json!({ "who": self.who }), self.json)
     }
 }
 
@@ -336,14 +282,9 @@ pub(super) struct ResetArgs {
     json: bool,
 }
 
-impl Question for ResetArgs {
-    const METHOD: &'static str = "reset";
-    const ACCESS: Access = Access::Control;
-    fn params(&self) -> Value {
-        json!({ "who": self.who })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl ResetArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new("reset", json!({ "who": self.who }), self.json)
     }
 }
 
@@ -360,7 +301,7 @@ pub(super) struct TopArgs {
 pub(super) fn top(args: &TopArgs) -> Result<ExitCode, Failure> {
     let mut left = args.count;
     loop {
-        let answer = call(Access::View, "status", &json!({}))?.map_err(Failure::new)?;
+        let answer = call("status", &json!({}))?.map_err(Failure::new)?;
         let mut out = std::io::stdout().lock();
         if out.is_terminal() {
             // Home and clear.
@@ -426,7 +367,7 @@ fn rpc_call(method: &str) -> Result<Value, Failure> {
         "" => json!({}),
         text => serde_json::from_str(text).map_err(|error| Failure::new(format!("rpc: {error}")))?,
     };
-    Ok(match call(methods::access(method), method, &params) {
+    Ok(match call(method, &params) {
         Ok(Ok(answer)) => answer,
         Ok(Err(refused)) => json!({ "error": refused }),
         Err(failure) => json!({ "error": failure.to_string() }),

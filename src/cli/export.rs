@@ -10,7 +10,6 @@ use argh::FromArgs;
 use serde_json::{Value, json};
 
 use super::{Failure, ask};
-use crate::os::control::Access;
 use crate::os::files;
 use crate::report::export::{Form, Reach, Sheet, Table};
 
@@ -42,15 +41,15 @@ pub(super) struct ExportArgs {
 }
 
 /// A method of the daemon; its refusal is a line for people.
-fn call(access: Access, method: &str, params: &Value) -> Result<Value, Failure> {
-    ask::call(access, method, params)?.map_err(|refused| Failure::new(super::shown::safe(&refused)))
+fn call(method: &str, params: &Value) -> Result<Value, Failure> {
+    ask::call(method, params)?.map_err(|refused| Failure::new(super::shown::safe(&refused)))
 }
 
 /// Writes what was asked for.
 pub(super) fn export(args: &ExportArgs) -> Result<ExitCode, Failure> {
     if args.what == "pcap" {
         let params = json!({ "from": args.from, "to": args.to, "who": args.who, "alert": args.alert });
-        let answer = call(Access::Control, "export_pcap", &params)?;
+        let answer = call("export_pcap", &params)?;
         println!("{}: {} packets", answer["file"].as_str().unwrap_or(""), answer["packets"]);
         return Ok(ExitCode::SUCCESS);
     }
@@ -84,14 +83,14 @@ fn write(args: &ExportArgs, table: &'static Table, mut out: impl Write) -> Resul
     match table.reach {
         Reach::Now => {
             let params = json!({ "from": args.from, "to": args.to, "who": args.who, "limit": 1_000 });
-            take(&mut sheet, &call(Access::View, table.method, &params)?)?;
+            take(&mut sheet, &call(table.method, &params)?)?;
         }
         Reach::Days => {
             let to = args.to.as_deref().unwrap_or("now");
-            let days = call(Access::View, "periods", &json!({ "from": args.from, "to": to, "per": "day" }))?;
+            let days = call("periods", &json!({ "from": args.from, "to": to, "per": "day" }))?;
             for mut params in table.days(&days) {
                 params["who"] = json!(args.who);
-                take(&mut sheet, &call(Access::View, table.method, &params)?)?;
+                take(&mut sheet, &call(table.method, &params)?)?;
             }
         }
     }
@@ -111,7 +110,7 @@ pub(super) struct MetricsArgs {
 
 /// Prints or keeps them.
 pub(super) fn metrics(args: &MetricsArgs) -> Result<ExitCode, Failure> {
-    let answer = call(Access::View, "metrics", &json!({}))?;
+    let answer = call("metrics", &json!({}))?;
     let text = answer["text"].as_str().unwrap_or_default();
     match &args.output {
         None => io::stdout().lock().write_all(text.as_bytes())?,

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use argh::FromArgs;
 use serde_json::{Value, json};
 
-use super::ask::{Format, Question, format};
+use super::ask::Question;
 use super::shown::{bytes, duration, name, number, text};
-use crate::os::control::Access;
 
 /// Watch time by device and period.
 #[derive(FromArgs, Debug)]
@@ -30,14 +29,13 @@ pub(super) struct UsageArgs {
     json: bool,
 }
 
-impl Question for UsageArgs {
-    const METHOD: &'static str = "usage";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({ "from": self.from, "to": self.to, "per": self.per, "who": self.who })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl UsageArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new(
+            "usage",
+            json!({ "from": self.from, "to": self.to, "per": self.per, "who": self.who }),
+            self.json,
+        )
     }
 }
 
@@ -62,14 +60,13 @@ pub(super) struct SessionsArgs {
     json: bool,
 }
 
-impl Question for SessionsArgs {
-    const METHOD: &'static str = "sessions";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({ "from": self.from, "to": self.to, "who": self.who, "limit": self.limit })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl SessionsArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new(
+            "sessions",
+            json!({ "from": self.from, "to": self.to, "who": self.who, "limit": self.limit }),
+            self.json,
+        )
     }
 }
 
@@ -100,14 +97,13 @@ pub(super) struct TrafficArgs {
     json: bool,
 }
 
-impl Question for TrafficArgs {
-    const METHOD: &'static str = "traffic";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({ "from": self.from, "to": self.to, "per": self.per, "who": self.who, "by": self.by, "limit": self.limit })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl TrafficArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new(
+            "traffic",
+            json!({ "from": self.from, "to": self.to, "per": self.per, "who": self.who, "by": self.by, "limit": self.limit }),
+            self.json,
+        )
     }
 }
 
@@ -132,14 +128,13 @@ pub(super) struct HistoryArgs {
     json: bool,
 }
 
-impl Question for HistoryArgs {
-    const METHOD: &'static str = "history";
-    const ACCESS: Access = Access::View;
-    fn params(&self) -> Value {
-        json!({ "from": self.from, "to": self.to, "per": self.per, "who": self.who })
-    }
-    fn format(&self) -> Format {
-        format(self.json)
+impl HistoryArgs {
+    pub(super) fn question(&self) -> Question {
+        Question::new(
+            "history",
+            json!({ "from": self.from, "to": self.to, "per": self.per, "who": self.who }),
+            self.json,
+        )
     }
 }
 
