@@ -410,8 +410,9 @@ impl House {
     /// The flow that carried most between a client and a server.
     fn busiest_flow(&self, client: ClientIdx, server: Addr) -> Option<FiveTuple> {
         // Not the first owner of an address: a device that changed its MAC kept its address, and is another client.
-        let known = self.engine.lan().clients().known(client)?;
-        let owned = |addr: Addr| known.latest_address() == addr || known.addresses.contains(&addr);
+        let clients = self.engine.lan().clients();
+        let (known, latest) = (clients.known(client)?, clients.latest_address(client));
+        let owned = |addr: Addr| latest == Some(addr) || known.addresses.contains(&addr);
         let flows = self.engine.flows().iter().map(|(_, flow)| flow);
         let between = flows.filter(|flow| {
             let (orig, resp) = (flow.tuple.orig.addr, flow.tuple.resp.addr);

@@ -353,9 +353,11 @@ impl Engine {
                 slot(&mut self.totals, client).watched += report.added;
                 self.outputs.push_back(Output::Window(report.window));
             }
-            if let (Some(detection), Some(known)) = (&mut self.detection, self.lan.clients().known(client)) {
+            let clients = self.lan.clients();
+            let user = clients.known(client).map(|known| known.id).zip(clients.latest_address(client));
+            if let (Some(detection), Some(user)) = (&mut self.detection, user) {
                 let sent = self.totals.get(client.index()).map_or(0, |totals| totals.up_bytes);
-                detection.observe_upload((known.id, known.latest_address()), sent, window_start(no + 1));
+                detection.observe_upload(user, sent, window_start(no + 1));
             }
         }
     }

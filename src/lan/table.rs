@@ -46,20 +46,14 @@ pub struct Known {
     pub name: Option<Box<str>>,
     /// How it said so; a better source replaces a name.
     name_source: Option<DeviceSource>,
-    last_address: Addr,
-}
-
-impl Known {
-    /// The address it used last.
-    pub fn latest_address(&self) -> Addr {
-        self.last_address
-    }
 }
 
 /// Clients by number, found by identity or address.
 #[derive(Debug)]
 pub struct Clients {
     known: Vec<Known>,
+    /// The address that each used last. Beside `known`, for every packet writes it and nothing else of a client.
+    latest: Vec<Addr>,
     by_id: Box<[u16; SLOTS]>,
     by_addr: Box<[u16; SLOTS]>,
     by_mac: Box<[u16; SLOTS]>,
@@ -110,6 +104,7 @@ impl Clients {
     pub(super) fn new() -> Self {
         Self {
             known: Vec::new(),
+            latest: Vec::new(),
             by_id: Box::new([EMPTY; SLOTS]),
             by_addr: Box::new([EMPTY; SLOTS]),
             by_mac: Box::new([EMPTY; SLOTS]),
@@ -135,6 +130,19 @@ impl Clients {
     /// What is known of a client; `None` for the overflow client.
     pub fn known(&self, client: ClientIdx) -> Option<&Known> {
         self.known.get(client.index())
+    }
+
+    /// The address a client used last; `None` for the overflow client.
+    pub fn latest_address(&self, client: ClientIdx) -> Option<Addr> {
+        self.latest.get(client.index()).copied()
+    }
+
+    /// A client uses one of its addresses again.
+    #[inline]
+    pub(super) fn uses(&mut self, client: ClientIdx, addr: Addr) {
+        if let Some(latest) = self.latest.get_mut(client.index()) {
+            *latest = addr;
+        }
     }
 
     /// All clients with their numbers.
@@ -183,16 +191,14 @@ impl Clients {
                 return ClientIdx::OVERFLOW;
             }
         };
+        self.uses(ClientIdx(number), addr);
         let known = &mut self.known[usize::from(number)];
-        if known.last_address != addr {
-            known.last_address = addr;
-            if !known.addresses.contains(&addr) {
-                if known.addresses.len() < MAX_ADDRESSES {
-                    known.addresses.push(addr);
-                    put(&mut self.by_addr, addr.fingerprint(), number);
-                } else {
-                    known.more_addresses = known.more_addresses.saturating_add(1);
-                }
+        if !known.addresses.contains(&addr) {
+            if known.addresses.len() < MAX_ADDRESSES {
+                known.addresses.push(addr);
+                put(&mut self.by_addr, addr.fingerprint(), number);
+            } else {
+                known.more_addresses = known.more_addresses.saturating_add(1);
             }
         }
         ClientIdx(number)
@@ -218,8 +224,8 @@ impl Clients {
             more_addresses: 0,
             name: None,
             name_source: None,
-            last_address: Addr::UNSPECIFIED,
         });
+        self.latest.push(Addr::UNSPECIFIED);
         put(&mut self.by_id, id_hash(&id), number);
         if let Some(mac) = mac {
             put(&mut self.by_mac, mac_hash(mac), number);

@@ -47,6 +47,23 @@ fn both_directions_of_a_private_address_are_one_client() {
 }
 
 #[test]
+fn whoever_was_looked_up_lately_is_still_told_apart_and_his_latest_address_is_known() {
+    let mut lan = Lan::new(Vantage::Guess, Identify::Mac);
+    // Five addresses for each place of the short cut, and in each round they are other devices'.
+    for round in 0..3 {
+        for number in 0..RECENT * 5 {
+            let mac = MacAddr([2, 0, 0, 0, 2, (number % 97 + round) as u8]);
+            let text = format!("10.0.{}.{}", number / 250, number % 250);
+            for _ in 0..2 {
+                let client = side(&mut lan, &packet(Some((mac, ROUTER)), &text, "203.0.113.5")).client;
+                assert_eq!(lan.clients().known(client).unwrap().id, ClientId::Mac(mac));
+                assert_eq!(lan.clients().latest_address(client), Some(addr(&text)));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_device_owns_its_global_ipv6_addresses_and_a_router_does_not() {
     let mut lan = Lan::new(Vantage::Guess, Identify::Mac);
     lan.place(&packet(Some((TABLET, ROUTER)), "fe80::11", "ff02::1"));

@@ -93,8 +93,10 @@ impl House {
     /// The device that uses an address; `None` if several claim to, one of which may be innocent.
     fn only_user_of(&self, addr: Addr) -> Option<ClientIdx> {
         let clients = self.engine.lan().clients();
-        let mut users =
-            clients.iter().filter(|(_, known)| known.latest_address() == addr).map(|(index, _)| index);
+        let mut users = clients
+            .iter()
+            .map(|(index, _)| index)
+            .filter(|index| clients.latest_address(*index) == Some(addr));
         let first = users.next().or_else(|| clients.owner_of(addr))?;
         users.next().is_none().then_some(first)
     }
