@@ -346,6 +346,7 @@ fn what_one_core_can_send_and_hear_is_heard() {
         "ip netns exec {}router sysctl -qw net.bridge.bridge-nf-call-iptables=0",
         house.prefix
     ));
+    let mut lost = Vec::new();
     for kind in ["small", "mixed", "syn"] {
         let seconds = rounds(3, 60).to_string();
         let words =
@@ -368,8 +369,10 @@ fn what_one_core_can_send_and_hear_is_heard() {
             house.rss_kib()
         );
         assert!(packets > 10_000, "{kind}: {packets} heard; {said}");
-        if form() == Form::Long {
-            assert_eq!(dropped, 0, "{kind}");
+        if form() == Form::Long && dropped > 0 {
+            lost.push(kind);
         }
     }
+    // Asked at the end, so that the numbers of all are there.
+    assert!(lost.is_empty(), "dropped: {lost:?}");
 }
