@@ -64,6 +64,15 @@ fn whoever_was_looked_up_lately_is_still_told_apart_and_his_latest_address_is_kn
 }
 
 #[test]
+fn an_address_that_is_used_again_is_the_latest_again() {
+    let mut lan = Lan::new(Vantage::Guess, Identify::Mac);
+    for text in ["192.168.1.20", "192.168.1.21", "192.168.1.20", "192.168.1.21"] {
+        let client = side(&mut lan, &packet(Some((TABLET, ROUTER)), text, "203.0.113.5")).client;
+        assert_eq!(lan.clients().latest_address(client), Some(addr(text)));
+    }
+}
+
+#[test]
 fn a_device_owns_its_global_ipv6_addresses_and_a_router_does_not() {
     let mut lan = Lan::new(Vantage::Guess, Identify::Mac);
     lan.place(&packet(Some((TABLET, ROUTER)), "fe80::11", "ff02::1"));
