@@ -71,7 +71,7 @@ export STREAMGUARD_CC="$root/.cargo/$TRIPLE-cc"
 # Small, with sections for the linker to cut. zig takes -Oz for -Os, clang itself
 # does not: 12 % less of SQLite.
 name=$(echo "$TRIPLE" | tr - _)
-export "CC_$name=$STREAMGUARD_CC" "AR_$name=$SG_CACHE/bin/zig-ar" "RANLIB_$name=$SG_CACHE/bin/zig-ranlib"
+export "CC_$name=$STREAMGUARD_CC" "AR_$name=$root/.cargo/zig-ar" "RANLIB_$name=$root/.cargo/zig-ranlib"
 export "CFLAGS_$name=-Os -Xclang -Oz -g0 -fomit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections -ffile-prefix-map=$root=."
 
 set -- "$@" --config "target.$TRIPLE.linker=\"$here/link-cc\""

@@ -153,7 +153,7 @@ autotools() {
 	(
 		cd "$SG_CACHE/build/$TARGET/$name" &&
 		"$source/configure" --host="$HOST" --prefix="$PREFIX" --disable-shared "$@" \
-			CC="$CARGO_DIR/$TRIPLE-cc" AR="$SG_CACHE/bin/zig-ar" RANLIB="$SG_CACHE/bin/zig-ranlib" \
+			CC="$CARGO_DIR/$TRIPLE-cc" AR="$CARGO_DIR/zig-ar" RANLIB="$CARGO_DIR/zig-ranlib" \
 			CFLAGS='-Os -Xclang -Oz -g0 -fomit-frame-pointer -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections' >configure.log 2>&1 &&
 		case $name in
 		libpcap) make -j"$JOBS" libpcap.a >make.log 2>&1 && cp libpcap.a "$PREFIX/lib/" ;;
@@ -217,7 +217,7 @@ netlink() {
 	cp "$SG_CACHE/dl/x-$DEBARCH/usr/lib/$DEBDIR/libmnl.a" "$PREFIX/lib/"
 	"$CARGO_DIR/$TRIPLE-cc" -Os -c "$here/glibc-shim.c" -o "$PREFIX/glibc-shim.o"
 	cp "$SG_CACHE/dl/x-$DEBARCH/usr/lib/$DEBDIR/libnftnl.a" "$PREFIX/lib/libnftnl.a.part"
-	"$SG_CACHE/bin/zig-ar" rs "$PREFIX/lib/libnftnl.a.part" "$PREFIX/glibc-shim.o" 2>/dev/null
+	"$CARGO_DIR/zig-ar" rs "$PREFIX/lib/libnftnl.a.part" "$PREFIX/glibc-shim.o" 2>/dev/null
 	mv "$PREFIX/lib/libnftnl.a.part" "$PREFIX/lib/libnftnl.a"
 	echo debian >"$PREFIX/netlink.origin"
 }
@@ -226,10 +226,6 @@ netlink() {
 
 tools
 zig
-for tool in ar ranlib; do
-	printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$(cd "$CARGO_DIR" && pwd)/zig" $tool >"$SG_CACHE/bin/zig-$tool"
-	chmod +x "$SG_CACHE/bin/zig-$tool"
-done
 for target in "$@"; do
 	sg_target "$target"
 	PREFIX=$SG_CACHE/$TARGET

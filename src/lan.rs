@@ -191,9 +191,9 @@ impl Lan {
                 Vantage::Router(_) if packet.ether.is_none() => Placement::Local,
                 Vantage::Router(own) => {
                     if own.contains(&dst_mac) {
-                        self.place_routed(src_mac, Direction::Up, ip.src, ip.dst)
+                        self.place_routed(src_mac, Direction::Up, ip.src, (ip.dst, scopes.1))
                     } else if own.contains(&src_mac) {
-                        self.place_routed(dst_mac, Direction::Down, ip.dst, ip.src)
+                        self.place_routed(dst_mac, Direction::Down, ip.dst, (ip.src, scopes.0))
                     } else {
                         Placement::Local
                     }
@@ -236,9 +236,15 @@ impl Lan {
         Placement::Local
     }
 
-    fn place_routed(&mut self, mac: MacAddr, direction: Direction, local: Addr, server: Addr) -> Placement {
+    fn place_routed(
+        &mut self,
+        mac: MacAddr,
+        direction: Direction,
+        local: Addr,
+        (server, scope): (Addr, Scope),
+    ) -> Placement {
         // The router talking for itself (DNS, DHCP, LuCI) is local; so is the way to another LAN behind it.
-        if server.is_private() {
+        if scope == Scope::Private {
             return Placement::Local;
         }
         let client = self.enter(mac, local);

@@ -149,6 +149,7 @@ impl LinkType {
     }
 
     /// The number in a capture file: of several that mean the same, the usual one.
+    #[inline]
     pub const fn number(self) -> u32 {
         match self {
             Self::Null => 0,
@@ -358,6 +359,7 @@ impl Packet<'_> {
     }
 
     /// Source and destination port, zero where the protocol has none.
+    #[inline]
     pub fn ports(&self) -> (u16, u16) {
         match self.transport {
             Transport::Tcp(Tcp { src_port, dst_port, .. }) | Transport::Udp { src_port, dst_port, .. } => {

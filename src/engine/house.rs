@@ -15,7 +15,7 @@ use crate::engine::{
 use crate::flow::meter::Meter;
 use crate::history::{AlertRow, Calendar, Incidents, Minute, Minutes, epoch_s};
 use crate::lan::{ClientIdx, Identify, Placement, Vantage};
-use crate::names::{Event as NameEvent, Pair};
+use crate::names::Pair;
 use crate::net::{Addr, ClientId, FiveTuple};
 use crate::quota::{self, Action, BlockState, Blocklist, Event, Guard, Ledger, Recovery, State, VideoServer};
 use crate::ruleset::{Compiled, Key, Place, Shaping, compile};
@@ -264,8 +264,7 @@ impl House {
         {
             meter.end(ended);
         }
-        // Empty, and no allocation, for nearly every frame.
-        let names: Vec<NameEvent> = handled.names.to_vec();
+        let is_named = !handled.names.is_empty();
         if weight < wire_len
             && let Placement::Client(side) = &placement
         {
@@ -279,10 +278,12 @@ impl House {
                 self.ledger.meter(client, &side.server, bytes);
             }
         }
-        if !names.is_empty() {
-            self.learn(&names, frame.at);
+        if is_named {
+            self.learn_latest(frame.at);
         }
-        self.settle();
+        if self.engine.has_output() {
+            self.settle();
+        }
     }
 
     /// Time passed.

@@ -272,6 +272,12 @@ impl Engine {
         self.finish_attacks();
     }
 
+    /// Whether [`Engine::poll`] has something to say.
+    #[inline]
+    pub fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
     /// What follows from what was handled; ask until there is nothing more.
     #[inline]
     pub fn poll(&mut self) -> Option<Output> {
@@ -394,6 +400,7 @@ impl Span {
 }
 
 /// The entry of a client in a table that grows with the number of clients, which is bounded.
+#[inline]
 fn slot<T: Default>(table: &mut Vec<T>, client: ClientIdx) -> &mut T {
     let index = client.index();
     if table.len() <= index {

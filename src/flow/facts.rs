@@ -302,6 +302,7 @@ impl Flow {
     }
 
     /// Payload of this flow's full segments.
+    #[inline]
     pub fn mss(&self) -> u32 {
         let (a, b) = (u32::from(self.orig.mss), u32::from(self.resp.mss));
         match (a.min(b), a.max(b)) {

@@ -418,14 +418,17 @@ impl NameWatcher {
 }
 
 /// Ports whose datagrams are read whatever they begin with.
+#[inline]
 fn is_message_port(port: u16) -> bool {
     port == DNS_PORT || port == MDNS_PORT || is_dhcp4(port) || is_dhcp6(port)
 }
 
+#[inline]
 fn is_dhcp4(port: u16) -> bool {
     port == 67 || port == 68
 }
 
+#[inline]
 fn is_dhcp6(port: u16) -> bool {
     port == 546 || port == 547
 }

@@ -70,7 +70,14 @@ impl House {
         self.blackhole.told = told.map(|name| (name.to_owned(), service(name))).collect();
     }
 
-    pub(super) fn learn(&mut self, events: &[NameEvent], at: Moment) {
+    /// What the frame that was just handled told.
+    #[cold]
+    pub(super) fn learn_latest(&mut self, at: Moment) {
+        let events = self.engine.names().events().to_vec();
+        self.learn(&events, at);
+    }
+
+    fn learn(&mut self, events: &[NameEvent], at: Moment) {
         for event in events {
             self.named(event, at);
         }
