@@ -176,6 +176,7 @@ impl Flow {
             ^ self.resp.packets
             ^ u32::from(orig.port)
             ^ u32::from(*proto)
+            ^ u32::from(self.handshake == Handshake::Unseen)
     }
 
     /// Which side sends from these ends; `None` if they are not this flow's.
