@@ -1,4 +1,4 @@
-"""Writes a seed corpus from tests/fixtures/frames.txt: each frame for `frame`, small captures for `capture_file`."""
+"""Writes a seed corpus from tests/fixtures/frames.txt: each frame for `frame`, small captures for `capture_file`, and so on."""
 import gzip
 import pathlib
 import struct
@@ -61,3 +61,6 @@ for name in ("streaming", "threat"):
     whole = pathlib.Path(f"model/{name}.forest").read_bytes()[:-8]
     (corpus / "artifact" / f"{name}-embedded").write_bytes(whole)
     (corpus / "artifact" / f"{name}-head").write_bytes(whole[:4096])
+
+(corpus / "seconds").mkdir(parents=True, exist_ok=True)
+(corpus / "seconds" / "every-line").write_bytes(pathlib.Path("tests/fixtures/seconds.csv").read_bytes())

@@ -11,6 +11,7 @@
 //! names                   address -> host name -> service, learnt on the way
 //! window, features        what one client did in ten seconds, as numbers
 //! classify, watch         numbers -> score -> session -> watch time
+//! seconds                 sums of seconds in place of packets: what a corpus keeps
 //! account                 bytes by client, peer, protocol, service
 //! quota                   usage judged against the allowance -> standing
 //! detect                  attacks, explained
@@ -52,6 +53,8 @@ pub mod features;
 pub mod classify;
 
 pub mod watch;
+
+pub mod seconds;
 
 pub mod account;
 

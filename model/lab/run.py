@@ -4,8 +4,9 @@
     run.py [--out DIR] SCENARIO.toml ...
 
 For each scenario a folder DIR/NAME appears with NAME.pcap.zst (headers only),
-manifest.csv (the project's capture manifest), truth.csv (player states each
-second) and plan.json (everything that was drawn). A scenario whose folder holds
+NAME.pcap.zst.seconds.zst (what the corpus keeps of it: keep.py), manifest.csv
+(the project's capture manifest), truth.csv (player states each second) and
+plan.json (everything that was drawn). A scenario whose folder holds
 a manifest is done and skipped: an interrupted batch goes on where it stopped.
 Needs root; everything happens in namespaces sglab-*, which are removed at the end.
 """
@@ -22,6 +23,7 @@ import sys
 import time
 
 import families
+import keep
 import labels
 import net
 import players
@@ -209,6 +211,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     arguments.add_argument("scenario", nargs="+")
     arguments.add_argument("--out", type=pathlib.Path, default=WORK / "rec")
+    arguments.add_argument("--bin", type=pathlib.Path, default=keep.BINARY, help="streamguard, which counts the seconds")
     given = arguments.parse_args()
     if os.geteuid() != 0:
         print("lab: needs root (network namespaces)", file=sys.stderr)
@@ -236,6 +239,11 @@ def main():
             for (label, cls), h in sorted(labels.hours(rows).items())
         )
         print(f"{one.name}: {shape.packets} packets, {shape.duration:.0f} s; {summary}", flush=True)
+        try:
+            keep.keep_seconds(given.bin, given.out / one.name / f"{one.name}.pcap.zst")
+        except (keep.KeepError, OSError) as error:
+            # the packets are there: keep.py makes them later
+            print(f"{one.name}: no seconds: {error}", file=sys.stderr)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 Protocols: `groups` leaves out each group of every source (each home file, each Requet group, each class of services, all IoT, each
 laboratory recording); `sources` a whole source; `classes` one kind of use in every source. For each fold a model is trained without it,
-written as an artefact and given to `streamguard analyze --model`. A recording of a held manifest is in no training: leaving it out leaves all. A recording of which only rows are kept is reckoned from them by the trainer's own walk
+written as an artefact and given to `streamguard analyze --model`. A recording of a held manifest is in no training: leaving it out leaves all. A recording whose packets are not kept is reckoned from its rows by the trainer's own walk
 and session layer, which tests hold equal to the program's. Models and predictions are kept in --work and reused.
 """
 import argparse

@@ -1,7 +1,8 @@
 """Rows of a capture, computed by `streamguard features`: training sees exactly what the classifier will see.
 
 Windows are aligned to the epoch, so where a capture falls on that grid is chance. To learn no particular phase each
-capture is read several times, its stamps moved by a few whole seconds (`--phase`). Rows are cached.
+capture is read several times, its stamps moved by a few whole seconds (`--phase`). Rows are cached. Of recordings whose
+packets are not kept the same program makes the same rows from their seconds (docs/features.md).
 """
 import csv
 import hashlib
@@ -76,11 +77,15 @@ class Extractor:
 
     @staticmethod
     def kept(recording, shift):
-        """Rows of a laboratory recording whose packets are not kept: `features --identify ip --phase SHIFT`, packed."""
-        return recording.path.with_name(f"{recording.path.name}.phase{shift}.csv.zst")
+        """What there is of a recording, first of these: its packets, its seconds, its rows at this shift (of recordings whose packets went
+        before seconds were kept: `features --identify ip --phase SHIFT`, packed)."""
+        beside = recording.path.with_name
+        seconds = beside(f"{recording.path.name}.seconds.zst")
+        rows = beside(f"{recording.path.name}.phase{shift}.csv.zst")
+        return next((place for place in (recording.path, seconds) if place.exists()), rows)
 
     def key(self, recording, shift):
-        stat = (recording.path if recording.path.exists() else self.kept(recording, shift)).stat()
+        stat = self.kept(recording, shift).stat()
         text = f"{recording.file} {stat.st_size} {int(stat.st_mtime)} {shift} {self.schema_hash:016x} {recording.lan()}"
         return self.cache / (hashlib.sha256(text.encode()).hexdigest()[:24] + ".npz")
 
@@ -100,10 +105,13 @@ class Extractor:
             return {str(data[f"c{i}"]): Rows(data[f"s{i}"], data[f"x{i}"]) for i in range(n)}
 
     def extract(self, recording, shift):
-        if not recording.path.exists():
-            unpacked = subprocess.run(["zstd", "-dcq", str(self.kept(recording, shift))], stdout=subprocess.PIPE, check=True)
+        place = self.kept(recording, shift)
+        if place.suffixes[-2:] == [".csv", ".zst"]:
+            unpacked = subprocess.run(["zstd", "-dcq", str(place)], stdout=subprocess.PIPE, check=True)
             return parsed(unpacked.stdout.decode(), self.names)
-        arguments = ["features", "--identify", "ip", "--phase", str(shift)]
-        for prefix in recording.lan():
-            arguments += ["--lan", prefix]
-        return parsed(run(self.binary, arguments, recording.path), self.names)
+        arguments = ["features", "--phase", str(shift)]
+        if place == recording.path:
+            arguments += ["--identify", "ip"]
+            for prefix in recording.lan():
+                arguments += ["--lan", prefix]
+        return parsed(run(self.binary, arguments, place), self.names)

@@ -1,4 +1,4 @@
-//! `features`: the classifiers' own rows, for training.
+//! `features`: the classifiers' own rows, for training, and the seconds from which rows can be made again.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -14,16 +14,20 @@ use crate::engine::{Engine, FILE_SEED, Model, Output, Settings, WindowReport};
 use crate::features::FEATURES;
 use crate::lan::Identify;
 use crate::net::Prefix;
-use crate::os::files::{CaptureReader, Progress, Results};
+use crate::os::files::{CaptureReader, Input, Progress, Results};
+use crate::seconds::MAGIC;
 use crate::time::Duration;
 use crate::watch::Sensitivity;
 use crate::window::window_start;
+
+#[cfg(not(router))]
+mod seconds;
 
 /// write what a classifier sees as CSV: one row per client and window, or per initiator and slice
 #[derive(FromArgs, Debug)]
 #[argh(subcommand, name = "features")]
 pub(super) struct Args {
-    /// captures, one time line
+    /// captures, one time line; or one file of seconds
     #[argh(positional)]
     files: Vec<PathBuf>,
     /// a LAN network, instead of guessing; repeatable
@@ -35,73 +39,113 @@ pub(super) struct Args {
     /// seconds added to every time stamp: other windows of the same traffic, for training
     #[argh(option, default = "0.0", from_str_fn(analyze::number))]
     phase: f64,
-    /// whose: windows (of the streaming classifier, default) or threats (of the second opinion on alerts)
-    #[argh(option, default = "Of::Windows", from_str_fn(of))]
+    /// whose: windows (of the streaming classifier, default) or threats (of the second opinion on alerts); or seconds:
+    /// all that windows are counted from, to be read by this command in place of the capture
+    #[argh(option, default = "Of::Rows(Whose::Windows)", from_str_fn(of))]
     of: Of,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// What a classifier sees.
+    Rows(Whose),
+    /// What windows are counted from.
+    Seconds,
 }
 
 /// Which classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Of {
+enum Whose {
     Windows,
     Threats,
 }
 
 fn of(text: &str) -> Result<Of, String> {
     match text {
-        "windows" => Ok(Of::Windows),
-        "threats" => Ok(Of::Threats),
-        _ => Err(format!("`{text}` is neither windows nor threats")),
+        "windows" => Ok(Of::Rows(Whose::Windows)),
+        "threats" => Ok(Of::Rows(Whose::Threats)),
+        "seconds" => Ok(Of::Seconds),
+        _ => Err(format!("`{text}` is none of windows, threats, seconds")),
     }
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let inputs = super::captures("features", &args.files)?;
-    let settings = Settings {
+    let progress = Progress::on_terminal(&inputs, Results::Meanwhile);
+    let input = match &inputs[..] {
+        [only] => CaptureReader::open_or_text(only, MAGIC, progress),
+        several => CaptureReader::open_with(several, progress).map(Input::Capture),
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    match (input.map_err(|error| Failure::from_error(&error))?, args.of) {
+        (Input::Capture(reader), Of::Rows(whose)) => write_features(args, whose, reader, &mut out)?,
+        #[cfg(not(router))]
+        (Input::Capture(reader), Of::Seconds) => seconds::write(args, reader, &mut out)?,
+        #[cfg(not(router))]
+        (Input::Text(lines), _) => seconds::write_rows(args, &inputs[0], lines, &mut out)?,
+        // Nobody trains on a router, and its flash is small.
+        #[cfg(router)]
+        (Input::Capture(_), Of::Seconds) | (Input::Text(_), _) => {
+            return Err(Failure::new("features: seconds are for the program of PCs, not for a router's"));
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn engine(args: &Args) -> Engine {
+    Engine::new(Settings {
         vantage: analyze::vantage(&args.lan),
         identify: args.identify,
         sensitivity: Sensitivity::Normal,
         model: Arc::new(Model::embedded()),
         seed: FILE_SEED,
-    };
-    let progress = Progress::on_terminal(&inputs, Results::Meanwhile);
-    let mut reader =
-        CaptureReader::open_with(&inputs, progress).map_err(|error| Failure::from_error(&error))?;
-    let mut engine = Engine::new(settings);
-    if args.of == Of::Threats {
+    })
+}
+
+fn phase(args: &Args) -> Result<Duration, Failure> {
+    Duration::try_from_secs_f64(args.phase)
+        .map_err(|_| Failure::new(format!("--phase: `{}` is not a number of seconds from 0 on", args.phase)))
+}
+
+fn write_features(
+    args: &Args,
+    whose: Whose,
+    mut reader: CaptureReader,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let mut engine = engine(args);
+    if whose == Whose::Threats {
         engine.watch_for_attacks(detect::Settings::default());
         engine.keep_threat_samples();
     }
-    let mut out = BufWriter::new(io::stdout().lock());
-    write_head(args.of, &mut out)?;
-    let phase = Duration::try_from_secs_f64(args.phase).map_err(|_| {
-        Failure::new(format!("--phase: `{}` is not a number of seconds from 0 on", args.phase))
-    })?;
+    write_head(whose, out)?;
+    let phase = phase(args)?;
     while let Some(mut frame) = reader.next().map_err(|error| Failure::from_error(&error))? {
         frame.at = frame.at + phase;
         engine.handle_packet(&dissect(&frame));
-        write_rows(&mut engine, args.of, &mut out)?;
+        write_rows(&mut engine, whose, out)?;
     }
     engine.finish();
-    write_rows(&mut engine, args.of, &mut out)?;
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    write_rows(&mut engine, whose, out)?;
+    Ok(())
 }
 
-fn write_head(of: Of, out: &mut impl Write) -> io::Result<()> {
-    let (keys, features) = match of {
-        Of::Windows => ("client,start_s", &FEATURES[..]),
-        Of::Threats => ("source,victim,start_s,found", &THREAT_FEATURES[..]),
+fn write_head(whose: Whose, out: &mut impl Write) -> io::Result<()> {
+    let (keys, features) = match whose {
+        Whose::Windows => ("client,start_s", &FEATURES[..]),
+        Whose::Threats => ("source,victim,start_s,found", &THREAT_FEATURES[..]),
     };
     write!(out, "{keys}")?;
     features.iter().try_for_each(|feature| write!(out, ",{}", feature.name))?;
     writeln!(out)
 }
 
-fn write_rows(engine: &mut Engine, of: Of, out: &mut impl Write) -> io::Result<()> {
+fn write_rows(engine: &mut Engine, whose: Whose, out: &mut impl Write) -> io::Result<()> {
     while let Some(output) = engine.poll() {
         if let Output::Window(window) = output
-            && of == Of::Windows
+            && whose == Whose::Windows
             && window.score.is_some()
         {
             write_row(engine, &window, out)?;

@@ -22,9 +22,10 @@ use crate::names::{Event, NameWatcher, Pair};
 use crate::net::{Addr, ClientId, Direction};
 use crate::time::{Duration, Moment};
 use crate::watch::{Sensitivity, Session};
-use crate::window::{Progress, Unknown, WindowNo, Windows, window_no, window_start};
+use crate::window::{Progress, Sample, Unknown, WindowNo, Windows, window_no, window_start};
 
 mod attacks;
+mod counted;
 mod drift;
 pub mod house;
 mod live;
@@ -65,6 +66,18 @@ pub struct Handled<'e> {
     pub flow: Option<SeenFlow<'e>>,
     /// What it said of names.
     pub names: &'e [Event],
+}
+
+impl Handled<'_> {
+    /// What the same packet contributed to its client's window, if it has one.
+    pub fn sample(&self, packet: &Packet<'_>) -> Option<(ClientIdx, Sample)> {
+        match self.placement {
+            Placement::Client(side) => {
+                Some((side.client, viewer::sample(packet, packet.ip()?, &side, self.flow.as_ref())))
+            }
+            Placement::Local | Placement::Foreign | Placement::NotIp => None,
+        }
+    }
 }
 
 /// A closed window of one client.

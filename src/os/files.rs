@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl std::error::Error for ReadError {
 }
 
 /// A file name on one line of a terminal.
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     if path == Path::new(STDIN) {
         "standard input".into()
     } else {
@@ -119,6 +119,14 @@ pub struct CaptureReader {
     progress: Option<Progress>,
 }
 
+/// A file that was opened without knowing what it is.
+pub enum Input {
+    /// Packets.
+    Capture(CaptureReader),
+    /// Lines, from the first one on.
+    Text(BufReader<Box<dyn Read>>),
+}
+
 impl CaptureReader {
     /// Opens captures; `-` is standard input. With several, each is looked into before the first frame is lent, so
     /// that a file that is no capture is known at once.
@@ -147,6 +155,28 @@ impl CaptureReader {
             }
         }
         Ok(reader)
+    }
+
+    /// Opens one input that may be a capture, or text of a format that begins with `magic`.
+    ///
+    /// # Errors
+    /// Of a file that does not open, or is neither.
+    pub fn open_or_text(path: &Path, magic: &[u8], progress: Option<Progress>) -> Result<Input, ReadError> {
+        let in_file = |source| ReadError::Capture { path: path.to_owned(), source };
+        let mut plain = open_plain(path, progress.as_ref())?;
+        let mut head = Vec::new();
+        (&mut plain)
+            .take(magic.len() as u64)
+            .read_to_end(&mut head)
+            .map_err(|e| in_file(TraceError::Io(e)))?;
+        let is_text = head == magic;
+        let whole: Box<dyn Read> = Box::new(io::Cursor::new(head).chain(plain));
+        if is_text {
+            return Ok(Input::Text(BufReader::new(whole)));
+        }
+        let source = TraceReader::try_new(whole).map_err(in_file)?;
+        let open = vec![Open { path: path.to_owned(), source, last: Moment::ZERO }];
+        Ok(Input::Capture(Self { open, waiting: Vec::new(), damage: Damage::default(), progress }))
     }
 
     fn look_into(&mut self, path: &Path) -> Result<(), ReadError> {
@@ -255,6 +285,12 @@ impl CaptureReader {
 }
 
 fn open_one(path: &Path, progress: Option<&Progress>) -> Result<Source, ReadError> {
+    let plain = open_plain(path, progress)?;
+    TraceReader::try_new(plain).map_err(|source| ReadError::Capture { path: path.to_owned(), source })
+}
+
+/// A file without its compression.
+fn open_plain(path: &Path, progress: Option<&Progress>) -> Result<Box<dyn Read>, ReadError> {
     let raw: Box<dyn Read> = if path == Path::new(STDIN) {
         Box::new(io::stdin())
     } else {
@@ -267,9 +303,7 @@ fn open_one(path: &Path, progress: Option<&Progress>) -> Result<Source, ReadErro
             None => Box::new(file),
         }
     };
-    let in_file = |source| ReadError::Capture { path: path.to_owned(), source };
-    let plain = unpacked(raw).map_err(|cause| in_file(TraceError::Io(cause)))?;
-    TraceReader::try_new(plain).map_err(in_file)
+    unpacked(raw).map_err(|cause| ReadError::Capture { path: path.to_owned(), source: TraceError::Io(cause) })
 }
 
 /// Reads a small file whole, at most `max_bytes` of it.

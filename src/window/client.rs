@@ -23,6 +23,9 @@ const SMALL_LEN: u32 = 100;
 const REQUEST_LEN: u32 = 250;
 /// Gaps between packets are clipped to this many microseconds.
 const MAX_GAP_US: u64 = 60_000_000;
+/// Bytes that sums of sums stop at, far beyond any line: what a forged file says is bounded, and so are the products that
+/// features make of it.
+const MAX_SUM_BYTES: u64 = 1 << 48;
 /// Bits of the linear-counting bitmap of servers (Whang et al., 1990).
 const BITMAP_WORDS: usize = 4;
 
@@ -37,7 +40,19 @@ pub struct Counts {
     pub squares: u64,
 }
 
-/// The sums of one window of one client.
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        self.bytes = bytes_sum(self.bytes, other.bytes);
+        self.packets = self.packets.saturating_add(other.packets);
+        self.squares = self.squares.saturating_add(other.squares);
+    }
+}
+
+fn bytes_sum(one: u64, other: u64) -> u64 {
+    one.saturating_add(other).min(MAX_SUM_BYTES)
+}
+
+/// The sums of one window of one client, or of any other lot of its packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// To the client.
@@ -70,6 +85,72 @@ impl Sums {
     /// Distinct servers, by linear counting over 256 bits: exact for a few, about right up to a few hundred.
     pub fn servers(&self) -> u32 {
         self.bitmap.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// Counts one packet, and the gap since the client's latest one before, if there was one.
+    #[inline(always)]
+    pub(crate) fn count(&mut self, sample: &Sample, latest: Option<Moment>) {
+        let sizes = sample.sizes;
+        let packets = sizes.packets();
+        let bytes = sizes.bytes();
+        let squares =
+            u64::from(sizes.full) * u64::from(sizes.full_len).pow(2) + u64::from(sizes.last_len).pow(2);
+        let counts = match sample.direction {
+            Direction::Down => &mut self.down,
+            Direction::Up => &mut self.up,
+        };
+        counts.bytes += bytes;
+        counts.packets = counts.packets.saturating_add(packets);
+        counts.squares = counts.squares.saturating_add(squares);
+        if let Some(latest) = latest {
+            let gap_us = (sample.at.nanos_since(latest) / 1_000).min(MAX_GAP_US);
+            // The packets of a super-packet arrived back to back: gaps of zero.
+            self.gaps = self.gaps.saturating_add(packets);
+            self.gap_us += gap_us;
+            self.gap_squares = self.gap_squares.saturating_add(gap_us * gap_us / 1_000);
+            self.max_gap_us = self.max_gap_us.max(gap_us);
+        }
+        match sample.direction {
+            Direction::Up => {
+                let requests = u32::from(sizes.last_len >= REQUEST_LEN)
+                    + if sizes.full_len >= REQUEST_LEN { sizes.full } else { 0 };
+                self.requests = self.requests.saturating_add(requests);
+            }
+            Direction::Down => self.count_received(sample, bytes),
+        }
+    }
+
+    #[inline(always)]
+    fn count_received(&mut self, sample: &Sample, bytes: u64) {
+        let sizes = sample.sizes;
+        if sizes.full_len >= FULL_LEN {
+            self.full_packets += sizes.full;
+            self.full_bytes += u64::from(sizes.full) * u64::from(sizes.full_len);
+        }
+        if sizes.last_len >= FULL_LEN {
+            self.full_packets += 1;
+            self.full_bytes += u64::from(sizes.last_len);
+        } else if sizes.last_len < SMALL_LEN {
+            self.small_packets += 1;
+        }
+        if sample.datagram == Datagram::Yes {
+            self.udp_bytes += bytes;
+        }
+    }
+
+    /// Adds what another packet path counted; servers are told apart by [`Client::add`].
+    fn add(&mut self, other: &Self) {
+        self.down.add(&other.down);
+        self.up.add(&other.up);
+        self.full_packets = self.full_packets.saturating_add(other.full_packets);
+        self.full_bytes = bytes_sum(self.full_bytes, other.full_bytes);
+        self.small_packets = self.small_packets.saturating_add(other.small_packets);
+        self.udp_bytes = bytes_sum(self.udp_bytes, other.udp_bytes);
+        self.requests = self.requests.saturating_add(other.requests);
+        self.gaps = self.gaps.saturating_add(other.gaps);
+        self.gap_us = self.gap_us.saturating_add(other.gap_us);
+        self.gap_squares = self.gap_squares.saturating_add(other.gap_squares);
+        self.max_gap_us = self.max_gap_us.max(other.max_gap_us);
     }
 
     /// Whether nothing happened.
@@ -176,69 +257,58 @@ impl Client {
     }
 
     /// Folds in a packet of window `no`, which must not be closed.
-    #[cfg_attr(router, optimize(speed))]
+    #[inline(always)]
     pub(super) fn observe(&mut self, no: WindowNo, sample: &Sample) {
-        // A window further ahead than the next one can only come from a caller that did not advance first.
-        if no < self.open || no > self.open + 1 {
+        if !self.is_open(no) {
             return;
         }
-        let sizes = sample.sizes;
-        let sums = &mut self.sums[whole_slot(no)];
-        let packets = sizes.packets();
-        let bytes = sizes.bytes();
-        let squares =
-            u64::from(sizes.full) * u64::from(sizes.full_len).pow(2) + u64::from(sizes.last_len).pow(2);
-        let counts = match sample.direction {
-            Direction::Down => &mut sums.down,
-            Direction::Up => &mut sums.up,
-        };
-        counts.bytes += bytes;
-        counts.packets = counts.packets.saturating_add(packets);
-        counts.squares = counts.squares.saturating_add(squares);
-        if let Some(last) = self.last_at {
-            let gap_us = (sample.at.nanos_since(last) / 1_000).min(MAX_GAP_US);
-            // The packets of a super-packet arrived back to back: gaps of zero.
-            sums.gaps = sums.gaps.saturating_add(packets);
-            sums.gap_us += gap_us;
-            sums.gap_squares = sums.gap_squares.saturating_add(gap_us * gap_us / 1_000);
-            sums.max_gap_us = sums.max_gap_us.max(gap_us);
-        }
+        self.sums[whole_slot(no)].count(sample, self.last_at);
         self.last_at = self.last_at.max(Some(sample.at));
         match sample.direction {
-            Direction::Up => {
-                let requests = u32::from(sizes.last_len >= REQUEST_LEN)
-                    + if sizes.full_len >= REQUEST_LEN { sizes.full } else { 0 };
-                sums.requests = sums.requests.saturating_add(requests);
-            }
-            Direction::Down => self.observe_down(no, sample, bytes),
+            Direction::Up => {}
+            Direction::Down => self.receive(no, second_of(sample.at), sample.server, sample.sizes.bytes()),
         }
     }
 
-    fn observe_down(&mut self, no: WindowNo, sample: &Sample, bytes: u64) {
-        let sizes = sample.sizes;
-        let sums = &mut self.sums[whole_slot(no)];
-        if sizes.full_len >= FULL_LEN {
-            sums.full_packets += sizes.full;
-            sums.full_bytes += u64::from(sizes.full) * u64::from(sizes.full_len);
+    /// Folds in what passed between the client and a server in one second of window `no`, which must not be closed.
+    pub(super) fn add(&mut self, no: WindowNo, second: u64, server: Addr, sums: &Sums) {
+        if !self.is_open(no) {
+            return;
         }
-        if sizes.last_len >= FULL_LEN {
-            sums.full_packets += 1;
-            sums.full_bytes += u64::from(sizes.last_len);
-        } else if sizes.last_len < SMALL_LEN {
-            sums.small_packets += 1;
+        self.sums[whole_slot(no)].add(sums);
+        if sums.down.packets > 0 {
+            self.receive(no, second, server, sums.down.bytes);
         }
-        if sample.datagram == Datagram::Yes {
-            sums.udp_bytes += bytes;
-        }
+    }
+
+    /// A window further ahead than the next one can only come from a caller that did not advance first.
+    #[inline]
+    fn is_open(&self, no: WindowNo) -> bool {
+        no >= self.open && no <= self.open + 1
+    }
+
+    /// Files received bytes under their second and their server.
+    #[inline]
+    fn receive(&mut self, no: WindowNo, second: u64, server: Addr, bytes: u64) {
         if self.seconds.is_empty() {
             self.seconds = vec![0; RING_SECS];
         }
-        let second = &mut self.seconds[second_slot(second_of(sample.at))];
+        let second = &mut self.seconds[second_slot(second)];
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         *second = second.saturating_add(bytes);
-        let place = self.server_place(no, sample.server);
+        let place = self.server_place(no, server);
         let count = &mut self.servers[place].bytes[slot(no)];
         *count = count.saturating_add(bytes);
+    }
+
+    /// Whether a packet would take the place of a server of which there are bytes in the ring: from then on they are
+    /// nobody's.
+    pub(super) fn displaces(&self, no: WindowNo, sample: &Sample) -> bool {
+        sample.direction == Direction::Down
+            && self.is_open(no)
+            && self.servers.len() == MAX_SERVERS
+            && self.servers.iter().all(|server| server.addr != sample.server)
+            && self.servers[self.least_server(no)].bytes.iter().any(|&bytes| bytes > 0)
     }
 
     /// The table entry of a server; the entry with the fewest bytes makes room.

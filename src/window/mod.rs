@@ -235,21 +235,42 @@ impl Windows {
     }
 
     /// Folds a packet into its client's open window. Later than [`LATE`], it is only counted as late.
-    #[cfg_attr(router, optimize(speed))]
+    #[inline(always)]
     pub fn observe(&mut self, client: ClientIdx, sample: &Sample) {
         let no = window_no(sample.at);
+        if let Some(client) = self.entry(client, no) {
+            client.observe(no, sample);
+        }
+    }
+
+    /// Folds in what passed between a client and a server in the second since the epoch that begins at `at`, as if its
+    /// packets came now.
+    pub fn add(&mut self, client: ClientIdx, at: Moment, server: Addr, sums: &Sums) {
+        let no = window_no(at);
+        if let Some(client) = self.entry(client, no) {
+            client.add(no, second_of(at), server, sums);
+        }
+    }
+
+    /// Whether a packet, observed now, would take the place of a server of which there are bytes in the ring.
+    pub(crate) fn displaces(&self, client: ClientIdx, sample: &Sample) -> bool {
+        self.client(client).is_some_and(|client| client.displaces(window_no(sample.at), sample))
+    }
+
+    /// The state of a client, made if there is none, to count something of window `no`; `None` if that is closed.
+    #[inline(always)]
+    fn entry(&mut self, client: ClientIdx, no: WindowNo) -> Option<&mut Client> {
         if no < self.open {
             self.late += 1;
-            return;
+            return None;
         }
         let index = client.index();
         if self.clients.len() <= index {
             self.clients.resize_with((index + 1).min(MAX_CLIENTS + 1), || None);
         }
         let open = self.open;
-        if let Some(slot) = self.clients.get_mut(index) {
-            slot.get_or_insert_with(|| Box::new(Client::new(open))).observe(no, sample);
-        }
+        let slot = self.clients.get_mut(index)?;
+        Some(slot.get_or_insert_with(|| Box::new(Client::new(open))))
     }
 
     /// The state of a client, as of its last closed window.
