@@ -204,6 +204,32 @@ fn a_new_mac_is_no_fresh_quota() {
 }
 
 #[test]
+fn a_device_of_two_addresses_has_one_quota_one_pause_and_one_grant() {
+    let dock = "02:00:00:00:00:0d";
+    let mut house = Household::new(&format!("{ONE_TABLET}\tlist mac '{dock}'\n"), BERLIN, "2026-11-20 16:00");
+    house.watch(&["Tablet"], 20).watch(&["Tablet", dock], 5).watch(&[dock], 7);
+    let both = |house: &Household| {
+        [house.client("Tablet"), house.client(dock)].map(|client| house.ledger.standing(client).word())
+    };
+    assert_eq!(both(&house), ["exhausted"; 2], "25 minutes and 12, five of them at once, are 32");
+    let tablet = house.who("Tablet");
+    house.act(|ledger, at| ledger.grant(&tablet, 15, at).unwrap());
+    assert_eq!(both(&house), ["within"; 2]);
+    house.act(|ledger, at| ledger.pause(&tablet, None, at).unwrap());
+    assert_eq!(both(&house), ["paused"; 2]);
+    let state = house.ledger.snapshot(house.now());
+    assert_eq!(State::decode(&state.encode()).unwrap().pools[0].pool, "=Tablet");
+    let now = house.now();
+    house.ledger.restore(&Recovery { state: Some(state), trouble: Vec::new() }, now);
+    house.act(|ledger, at| ledger.resume(&tablet, at).unwrap());
+    assert_eq!(both(&house), ["within"; 2]);
+    house.act(|ledger, at| ledger.revoke(&tablet, at).unwrap());
+    assert_eq!(both(&house), ["exhausted"; 2]);
+    house.act(|ledger, at| ledger.reset(&tablet, at).unwrap());
+    assert_eq!(house.ledger.usage(house.client(dock)).budget_used_s, 0);
+}
+
+#[test]
 fn a_device_takes_its_usage_along_to_another_profile() {
     let mut house = tablet("2026-11-20 16:00");
     house.watch(&["Tablet"], 29);

@@ -18,7 +18,7 @@ pub(super) struct UsageArgs {
     /// to then, exclusive
     #[argh(option)]
     to: Option<String>,
-    /// period: minute, hour, day, week, month, year, total
+    /// period: day (default), week, month, year, total
     #[argh(option)]
     per: Option<String>,
     /// only this device (name, MAC, address) or profile
@@ -117,7 +117,7 @@ pub(super) struct HistoryArgs {
     /// to then, exclusive
     #[argh(option)]
     to: Option<String>,
-    /// period: minute, hour, day, week, month, year, total
+    /// period: day (default), week, month, year, total
     #[argh(option)]
     per: Option<String>,
     /// only this device (name, MAC, address) or profile

@@ -222,7 +222,7 @@ pub(super) fn windows(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fai
             let client = clients.known(window.client)?.id;
             let is_wanted = match &who {
                 None | Some(Who::All) => true,
-                Some(Who::Client(wanted)) => *wanted == client,
+                Some(Who::Client(wanted)) => past::whole_device(host, *wanted).contains(&client),
                 Some(Who::Profile(id)) => {
                     house.ledger().settings().profile_of(client).is_some_and(|profile| profile.id == *id)
                 }

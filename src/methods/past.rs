@@ -22,7 +22,7 @@ const ROWS_PER_PERIOD: u64 = 50;
 /// Seconds watched, by period and device.
 pub(super) fn usage(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
     let (range, clients) = (range(host, call)?, clients(host, call)?);
-    let per = per(call)?.unwrap_or(Per::Day).max(Per::Day);
+    let per = per_days(call)?.unwrap_or(Per::Day);
     let calendar = host.house().calendar();
     let mut sums: BTreeMap<(i64, String), u64> = BTreeMap::new();
     for row in database(host)?.usage(days(calendar, &range)).map_err(|error| unreadable(&error))? {
@@ -79,7 +79,7 @@ pub(super) fn traffic(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fai
         "client" => summed(host, By::Client, (&range, per), of)?,
         "service" => summed(host, By::Service, (&range, per), of)?,
         "protocol" => summed(host, By::Protocol, (&range, per), of)?,
-        "peer" => peers(host, (&range, per.max(Per::Day)), of)?,
+        "peer" => peers(host, (&range, per_days(call)?.unwrap_or(Per::Day)), of)?,
         _ => return Err(failure("bad_params", "by is none of client, service, protocol, peer, all")),
     };
     let calendar = host.house().calendar();
@@ -127,7 +127,7 @@ fn listed(host: &dyn Host, range: &Range<i64>, clients: Option<&[String]>) -> Re
 /// Seconds watched, sessions and bytes, by period and device.
 pub(super) fn history(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Failure> {
     let (range, clients) = (range(host, call)?, clients(host, call)?);
-    let per = per(call)?.unwrap_or(Per::Day).max(Per::Day);
+    let per = per_days(call)?.unwrap_or(Per::Day);
     let calendar = host.house().calendar();
     let database = database(host)?;
     let unreadable = |error: StoreError| unreadable(&error);
@@ -299,6 +299,16 @@ fn per(call: &Call<'_>) -> Result<Option<Per>, Failure> {
     call.text("per")?.parse().map(Some).map_err(|()| failure("bad_params", words))
 }
 
+/// A period of what is kept by day.
+fn per_days(call: &Call<'_>) -> Result<Option<Per>, Failure> {
+    match per(call)? {
+        Some(per) if per < Per::Day => {
+            Err(failure("bad_params", "this is kept by day: per is one of day, week, month, year, total"))
+        }
+        per => Ok(per),
+    }
+}
+
 /// Whose history is asked for; `None` is everybody's.
 fn clients(host: &dyn Host, call: &Call<'_>) -> Result<Option<Vec<String>>, Failure> {
     if call.param("who").is_none() {
@@ -306,7 +316,7 @@ fn clients(host: &dyn Host, call: &Call<'_>) -> Result<Option<Vec<String>>, Fail
     }
     Ok(match present::who(host.house(), call)? {
         Who::All => None,
-        Who::Client(client) => Some(vec![client.to_string()]),
+        Who::Client(client) => Some(whole_device(host, client).iter().map(ClientId::to_string).collect()),
         Who::Profile(id) => {
             let settings = host.house().ledger().settings();
             let mut clients = database(host)?.clients().map_err(|error| unreadable(&error))?;
@@ -317,6 +327,12 @@ fn clients(host: &dyn Host, call: &Call<'_>) -> Result<Option<Vec<String>>, Fail
             Some(clients)
         }
     })
+}
+
+/// A client, and the other addresses of its device.
+pub(super) fn whole_device(host: &dyn Host, client: ClientId) -> Vec<ClientId> {
+    let device = host.house().ledger().settings().device(client);
+    device.map_or_else(|| vec![client], |device| device.clients().collect())
 }
 
 /// `from` and `to` as [`Calendar::parse`] reads them; by default from a day ago to now.

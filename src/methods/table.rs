@@ -86,7 +86,8 @@ const FROM: Param = optional("from", Kind::Instant, "when it begins; default: a 
 const TO: Param = optional("to", Kind::Instant, "when it ends, exclusive; default: tomorrow");
 const OF: Param = optional("who", Kind::Text, "only this device or profile");
 const PER: Param = optional("per", Kind::Text, "periods: minute, hour, day, week, month, year or total");
-const USAGE: &[Param] = &[FROM, TO, PER, OF];
+const PER_DAYS: Param = optional("per", Kind::Text, "periods: day, week, month, year or total; default: day");
+const USAGE: &[Param] = &[FROM, TO, PER_DAYS, OF];
 const SESSIONS: &[Param] = &[FROM, TO, OF, optional("limit", Kind::Number, "the latest so many")];
 const TRAFFIC: &[Param] = &[
     FROM,

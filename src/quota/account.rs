@@ -11,6 +11,8 @@ pub(super) enum Pool {
     All,
     /// The devices of a profile; judged by its usage only if the profile is shared.
     Profile(String),
+    /// A device with several addresses of its own (Wi-Fi, cable, dock), by its section's key.
+    Device(String),
     /// Devices without a section.
     Unknown,
 }

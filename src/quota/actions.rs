@@ -70,9 +70,7 @@ impl Ledger {
         });
         match who {
             Who::Client(client) if self.policy_of(*client) == Policy::Exempt => return Err(Refused::Exempt),
-            Who::Client(client) => {
-                self.clients.get_mut(client).ok_or(Refused::Unknown)?.account.paused = Some(pause);
-            }
+            Who::Client(client) => self.each_of(*client, |account| account.paused = Some(pause))?,
             Who::Profile(_) | Who::All => self.budget(who)?.paused = Some(pause),
         }
         self.done(at, who, What::Paused { minutes });
@@ -85,8 +83,7 @@ impl Ledger {
     /// If nobody such is known, or a client is paused together with others.
     pub fn resume(&mut self, who: &Who, at: Moment) -> Result<(), Refused> {
         if let Who::Client(client) = who {
-            let record = self.clients.get_mut(client).ok_or(Refused::Unknown)?;
-            record.account.paused = None;
+            self.each_of(*client, |account| account.paused = None)?;
             let profile = self.profile_of(*client).map(|profile| Pool::Profile(profile.id.clone()));
             let mut others = profile.into_iter().chain([Pool::All]);
             if others.any(|pool| self.pools.get(&pool).is_some_and(|account| account.paused.is_some())) {
@@ -130,11 +127,23 @@ impl Ledger {
         Ok(self.pools.entry(pool).or_default())
     }
 
+    /// The own accounts of a device: one for each of its addresses.
+    fn each_of(&mut self, client: ClientId, change: impl Fn(&mut Account)) -> Result<(), Refused> {
+        if !self.clients.contains_key(&client) {
+            return Err(Refused::Unknown);
+        }
+        for own in self.same_device(client) {
+            self.clients.entry(own).and_modify(|record| change(&mut record.account));
+        }
+        Ok(())
+    }
+
     /// Every account that a removal concerns.
     fn each(&mut self, who: &Who, change: fn(&mut Account)) -> Result<(), Refused> {
         let members: Vec<ClientId> = match who {
             Who::All => self.clients.keys().copied().collect(),
-            Who::Client(client) => vec![*client],
+            Who::Client(client) if self.clients.contains_key(client) => self.same_device(*client),
+            Who::Client(_) => return Err(Refused::Unknown),
             Who::Profile(id) => {
                 self.settings.profile(id).ok_or(Refused::Unknown)?;
                 let member = |client: &&ClientId| self.profile_of(**client).is_some_and(|p| p.id == *id);

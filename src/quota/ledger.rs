@@ -1,7 +1,7 @@
 //! Who has used how much of what today.
 //!
-//! Every client has an account of its own, always; profiles with a shared budget and the devices without a
-//! section have one more, which counts the union over its devices. Which account judges a client depends on the
+//! Every client has an account of its own, always; profiles with a shared budget, devices known by several addresses
+//! and the devices without a section have one more, which counts the union over its clients. Which account judges a client depends on the
 //! settings of the moment; its own usage counts in any, so that a device moved to another profile brings it
 //! along.
 //!
@@ -14,7 +14,7 @@ use super::account::{Account, Pool, Record};
 use super::day::{DayClock, Split, Turn};
 use super::event::{Event, What, Who};
 use super::plans::Meters;
-use super::{Budget, Policy, Settings, Standing, hours};
+use super::{Budget, Device, Policy, Settings, Standing, hours};
 use crate::net::{Addr, ClientId, MacAddr};
 use crate::time::{Duration, LocalDay, Moment, Now, WallTime, Zone};
 use crate::units::Bytes;
@@ -68,9 +68,7 @@ impl Ledger {
     pub fn set_settings(&mut self, settings: Settings) {
         self.roster.clear();
         for (index, device) in settings.devices.iter().enumerate() {
-            let macs = device.macs.iter().map(|mac| ClientId::Mac(*mac));
-            let addresses = device.addresses.iter().map(|addr| ClientId::Addr(*addr));
-            self.roster.extend(macs.chain(addresses).map(|client| (client, index)));
+            self.roster.extend(device.clients().map(|client| (client, index)));
         }
         for client in self.roster.keys() {
             if self.clients.len() < MAX_CLIENTS {
@@ -235,7 +233,7 @@ impl Ledger {
             if account.expire_pause(now) {
                 over.push(match pool {
                     Pool::Profile(id) => Who::Profile(id.clone()),
-                    Pool::All | Pool::Unknown => Who::All,
+                    Pool::All | Pool::Device(_) | Pool::Unknown => Who::All,
                 });
             }
         }
@@ -289,21 +287,34 @@ impl Ledger {
         let profile = self.profile_of(client);
         match profile {
             Some(profile) if profile.budget == Budget::Shared => Some(Pool::Profile(profile.id.clone())),
-            _ if self.roster.contains_key(&client) => None,
-            _ => (self.settings.unknown == Budget::Shared).then_some(Pool::Unknown),
+            _ => match self.device_of(client) {
+                Some(device) => device.is_many().then(|| Pool::Device(device.key.clone())),
+                None => (self.settings.unknown == Budget::Shared).then_some(Pool::Unknown),
+            },
+        }
+    }
+
+    /// Like [`Settings::device`], by the index.
+    fn device_of(&self, client: ClientId) -> Option<&Device> {
+        self.roster.get(&client).and_then(|index| self.settings.devices.get(*index))
+    }
+
+    /// All that the ledger knows of the device a client is: its other addresses, too.
+    pub(super) fn same_device(&self, client: ClientId) -> Vec<ClientId> {
+        match self.device_of(client) {
+            Some(device) => self.clients.keys().copied().filter(|other| device.is(*other)).collect(),
+            None => vec![client],
         }
     }
 
     /// Like [`Settings::profile_of`], by the index.
     pub(super) fn profile_of(&self, client: ClientId) -> Option<&super::Profile> {
-        let device = self.roster.get(&client).and_then(|index| self.settings.devices.get(*index));
-        let own = device.and_then(|device| device.profile.as_deref());
+        let own = self.device_of(client).and_then(|device| device.profile.as_deref());
         own.or(self.settings.default_profile.as_deref()).and_then(|id| self.settings.profile(id))
     }
 
     pub(super) fn policy_of(&self, client: ClientId) -> Policy {
-        let device = self.roster.get(&client).and_then(|index| self.settings.devices.get(*index));
-        device.map_or(Policy::Quota, |device| device.policy)
+        self.device_of(client).map_or(Policy::Quota, |device| device.policy)
     }
 
     /// How a client stood when it was last judged; one without an account stands as [`OVERFLOW`] does.

@@ -88,6 +88,17 @@ pub struct Device {
 }
 
 impl Device {
+    /// All that it is known by.
+    pub fn clients(&self) -> impl Iterator<Item = ClientId> {
+        let macs = self.macs.iter().map(|mac| ClientId::Mac(*mac));
+        macs.chain(self.addresses.iter().map(|addr| ClientId::Addr(*addr)))
+    }
+
+    /// Whether it is known by more than one address.
+    pub(super) fn is_many(&self) -> bool {
+        self.macs.len() + self.addresses.len() > 1
+    }
+
     /// Whether this is the device's identity.
     pub fn is(&self, client: ClientId) -> bool {
         match client {

@@ -88,7 +88,7 @@ pub struct ClientState {
 /// A shared account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolState {
-    /// The profile; empty = everybody; `*` = devices without a section.
+    /// The profile; empty = everybody; `*` = devices without a section; `=KEY` = a device with several addresses.
     pub pool: String,
     /// Its account.
     #[serde(flatten)]
@@ -329,6 +329,8 @@ fn pool_name(pool: &Pool) -> String {
         Pool::All => String::new(),
         Pool::Unknown => "*".to_owned(),
         Pool::Profile(id) => id.clone(),
+        // No section has such a name.
+        Pool::Device(key) => format!("={key}"),
     }
 }
 
@@ -336,7 +338,10 @@ fn pool_from(name: &str) -> Pool {
     match name {
         "" => Pool::All,
         "*" => Pool::Unknown,
-        id => Pool::Profile(id.to_owned()),
+        name => match name.strip_prefix('=') {
+            Some(key) => Pool::Device(key.to_owned()),
+            None => Pool::Profile(name.to_owned()),
+        },
     }
 }
 
