@@ -9,8 +9,9 @@ use crate::flow::Flow;
 use crate::lan::ClientIdx;
 use crate::names::Pair;
 use crate::net::{Addr, ClientId};
-use crate::quota::{Standing, Usage, Who};
+use crate::quota::{Plan, Standing, Usage, Who};
 use crate::time::WallTime;
+use crate::units::Bytes;
 
 /// Flows shown at most.
 const MAX_FLOWS: usize = 1_000;
@@ -42,8 +43,23 @@ pub(super) fn status(host: &mut dyn Host, call: &Call<'_>) -> Result<Text, Failu
         "findings": findings,
         "measurable": house.sight() == Sight::Full,
         "bytes_from": house.bytes_from().as_str(),
+        "plans": plans(house),
     });
     Ok(with_clients(&head, house))
+}
+
+/// Data plans, and what was used of each.
+fn plans(house: &House) -> Vec<Value> {
+    let shown = |(plan, used, ends): (&Plan, Bytes, Option<WallTime>)| {
+        json!({
+            "plan": plan.id,
+            "who": plan.who,
+            "used_bytes": used,
+            "limit_bytes": plan.limit,
+            "ends": ends.map(|end| end.to_string()),
+        })
+    };
+    house.ledger().plan_usage().into_iter().map(shown).collect()
 }
 
 pub(super) fn clients(host: &mut dyn Host, _: &Call<'_>) -> Result<Text, Failure> {
@@ -87,12 +103,14 @@ pub(super) fn client(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fail
 /// Whom the parameter `who` means.
 pub(super) fn who(house: &House, call: &Call<'_>) -> Result<Who, Failure> {
     let text = call.text("who")?;
-    house.who(text).ok_or_else(|| failure("unknown_client", format!("nobody is called {text:?}")))
+    house
+        .who(text)
+        .ok_or_else(|| failure("unknown_client", format!("nobody is called {text:?}, or more than one is")))
 }
 
 /// A client as JSON: a struct and not a tree of values, for a crowd has a thousand of them.
 #[derive(Serialize)]
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     client: ClientId,
     name: Option<String>,
     addresses: Vec<Addr>,
@@ -102,10 +120,10 @@ struct Shown<'a> {
     plan: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Option<WallTime>>,
-    used_s: Option<u32>,
+    pub(super) used_s: Option<u32>,
     budget_used_s: u32,
     quota_s: Option<u32>,
-    left_s: Option<u32>,
+    pub(super) left_s: Option<u32>,
     granted_min: u16,
     up_bytes: u64,
     down_bytes: u64,
@@ -121,7 +139,7 @@ struct Watching<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn new(house: &'a House, usage: Usage) -> Self {
+    pub(super) fn new(house: &'a House, usage: Usage) -> Self {
         let client = usage.client;
         let index = house.engine().lan().clients().find(&client);
         let moved = index.map(|index| house.moved(index)).unwrap_or_default();

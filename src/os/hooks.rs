@@ -3,14 +3,15 @@
 //! Because of that a script counts only if nobody else could have written it: it is a plain executable file that
 //! belongs to root or to us and that neither its group nor others may change. What happened comes as JSON on
 //! standard input and in a few `SG_` variables, never in words of a command line. A script that takes longer than
-//! [`TIME_LIMIT`] is killed.
+//! [`TIME_LIMIT`] is killed with all that it has started. What it prints is read so that it need not wait, and
+//! forgotten, but for the first line of the complaints of one that fails.
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 
@@ -21,6 +22,10 @@ use crate::time::Duration;
 pub const MAX_SCRIPTS: usize = 64;
 /// How long a script may take.
 pub const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// What a pipe holds.
+const PIPE_BYTES: usize = 64 * 1024;
+/// Of what a script writes to standard error, so much is kept.
+const MAX_COMPLAINT_BYTES: usize = 1024;
 /// Longest value of a variable; names come from the LAN.
 const MAX_VALUE_CHARS: usize = 128;
 
@@ -35,8 +40,13 @@ pub enum HookError {
     Start(io::Error),
     /// It took too long and was killed.
     TooLong,
-    /// It says that it failed, with this exit code if it ended by itself.
-    Failed(Option<i32>),
+    /// It says that it failed.
+    Failed {
+        /// Its exit code, if it ended by itself.
+        code: Option<i32>,
+        /// The first line it wrote to standard error.
+        said: String,
+    },
 }
 
 impl fmt::Display for HookError {
@@ -46,8 +56,8 @@ impl fmt::Display for HookError {
             Self::Unsafe => f.write_str("not run: others may change it"),
             Self::Start(_) => f.write_str("cannot be started"),
             Self::TooLong => write!(f, "took longer than {} s and was killed", TIME_LIMIT.as_secs()),
-            Self::Failed(Some(code)) => write!(f, "failed with exit code {code}"),
-            Self::Failed(None) => f.write_str("was killed"),
+            Self::Failed { code: Some(code), said } => write!(f, "failed with exit code {code}: {said}"),
+            Self::Failed { code: None, said } => write!(f, "was killed: {said}"),
         }
     }
 }
@@ -56,7 +66,7 @@ impl std::error::Error for HookError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Directory(error) | Self::Start(error) => Some(error),
-            Self::Unsafe | Self::TooLong | Self::Failed(_) => None,
+            Self::Unsafe | Self::TooLong | Self::Failed { .. } => None,
         }
     }
 }
@@ -106,16 +116,18 @@ impl Hooks {
         }
         let mut command = Command::new(script);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").envs(self.variables(event));
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).current_dir("/");
-        let mut program = command.spawn().map_err(HookError::Start)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).current_dir("/");
+        let mut program = child::start(&mut command).map_err(HookError::Start)?;
+        let mut complaints = Complaints::of(&mut program).map_err(HookError::Start)?;
         if let Some(mut stdin) = program.stdin.take() {
             // A script that does not read its input is no failure. An event fits the pipe's buffer.
             let _ = stdin.write_all(format!("{event}\n").as_bytes());
         }
-        let ended = child::wait(&mut program, TIME_LIMIT).map_err(HookError::Start)?;
+        let ended = child::wait(&mut program, TIME_LIMIT, || complaints.read()).map_err(HookError::Start)?;
+        complaints.read();
         match ended {
             Some(status) if status.success() => Ok(()),
-            Some(status) => Err(HookError::Failed(status.code())),
+            Some(status) => Err(HookError::Failed { code: status.code(), said: complaints.first_line() }),
             None => Err(HookError::TooLong),
         }
     }
@@ -143,6 +155,32 @@ impl Hooks {
         variables.push(("SG_RUN", self.run_dir.display().to_string()));
         variables.extend(self.webhook.clone().map(|url| ("SG_WEBHOOK", url)));
         variables
+    }
+}
+
+/// What a script writes to standard error: the beginning is kept.
+struct Complaints {
+    pipe: Option<ChildStderr>,
+    kept: Vec<u8>,
+}
+
+impl Complaints {
+    fn of(program: &mut Child) -> io::Result<Self> {
+        let pipe = program.stderr.take();
+        pipe.as_ref().map_or(Ok(()), sys::set_nonblocking)?;
+        Ok(Self { pipe, kept: Vec::new() })
+    }
+
+    /// Takes what is there, at most what a pipe holds.
+    fn read(&mut self) {
+        let mut chunk = [0; PIPE_BYTES];
+        let len = self.pipe.as_mut().and_then(|pipe| pipe.read(&mut chunk).ok()).unwrap_or(0);
+        let room = MAX_COMPLAINT_BYTES.saturating_sub(self.kept.len());
+        self.kept.extend_from_slice(&chunk[..len.min(room)]);
+    }
+
+    fn first_line(&self) -> String {
+        child::first_line(&String::from_utf8_lossy(&self.kept))
     }
 }
 
@@ -176,19 +214,30 @@ mod tests {
             0o755,
             "echo \"b $SG_EVENT $SG_MAC $SG_NAME\" >> \"$SG_RUN/heard\"; cat >> \"$SG_RUN/json\"",
         );
-        script(&hooks, "10-a", 0o700, "echo a >> \"$SG_RUN/heard\"; exit 3");
+        script(&hooks, "10-a", 0o700, "echo a >> \"$SG_RUN/heard\"; echo why >&2; exit 3");
         script(&hooks, "30-others", 0o777, "echo bad >> \"$SG_RUN/heard\"");
         script(&hooks, "40-no", 0o644, "echo bad >> \"$SG_RUN/heard\"");
         let event = json!({
             "event": "blocked", "name": "Tab\u{1b}let; rm", "who": { "client": "02:00:00:00:01:01" }
         });
         let failed: Vec<String> = hooks.run(&event).iter().map(|(_, error)| error.to_string()).collect();
-        assert_eq!(failed, ["failed with exit code 3", "not run: others may change it"]);
+        assert_eq!(failed, ["failed with exit code 3: why", "not run: others may change it"]);
         let heard = fs::read_to_string(hooks.directory.join("heard")).unwrap();
         assert_eq!(heard, "a\nb blocked 02:00:00:00:01:01 Tablet; rm\n");
         let json: Value = serde_json::from_slice(&fs::read(hooks.directory.join("json")).unwrap()).unwrap();
         assert_eq!(json, event);
         fs::remove_dir_all(&hooks.directory).unwrap();
         assert!(hooks.run(&event).is_empty(), "no directory, no scripts");
+    }
+
+    #[test]
+    fn a_script_that_prints_without_end_neither_waits_nor_fills_the_log() {
+        let hooks = hooks("noise");
+        let noise = "head -c 5000000 /dev/zero; head -c 5000000 /dev/zero | tr '\\0' x >&2; echo >&2; exit 1";
+        script(&hooks, "10-noise", 0o755, noise);
+        let failed = hooks.run(&json!({ "event": "blocked" }));
+        fs::remove_dir_all(&hooks.directory).unwrap();
+        let [(_, error)] = failed.try_into().unwrap();
+        assert_eq!(error.to_string(), format!("failed with exit code 1: {}", "x".repeat(200)));
     }
 }

@@ -73,7 +73,7 @@ pub fn post(file: &Path, target: Target<'_>) -> Result<(), PostError> {
             let status = text.lines().last().and_then(|line| line.trim().parse().ok()).unwrap_or(0);
             return match status {
                 200..300 => Ok(()),
-                0 => Err(PostError::Unreachable(first_line(&text))),
+                0 => Err(PostError::Unreachable(child::first_line(&text))),
                 status => Err(PostError::Status(status)),
             };
         }
@@ -82,7 +82,7 @@ pub fn post(file: &Path, target: Target<'_>) -> Result<(), PostError> {
         Err(PostError::Run(error)) if error.kind() == io::ErrorKind::NotFound => Err(PostError::NoProgram),
         Err(error) => Err(error),
         Ok((true, _)) => Ok(()),
-        Ok((false, text)) => Err(PostError::Unreachable(first_line(&text))),
+        Ok((false, text)) => Err(PostError::Unreachable(child::first_line(&text))),
     }
 }
 
@@ -113,20 +113,16 @@ fn uclient_fetch(file: &Path, target: Target<'_>) -> Command {
 /// Whether it succeeded, and what it printed.
 fn run(mut command: Command, input: &str) -> Result<(bool, String), PostError> {
     command.env_clear().env("PATH", PATH).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut program = command.spawn().map_err(PostError::Run)?;
+    let mut program = child::start(&mut command).map_err(PostError::Run)?;
     if let Some(mut stdin) = program.stdin.take() {
         stdin.write_all(input.as_bytes()).map_err(PostError::Run)?;
     }
     // What these programs print fits a pipe's buffer: they do not wait for us.
-    let status = child::wait(&mut program, TIME_LIMIT).map_err(PostError::Run)?.ok_or(PostError::TooLong)?;
+    let status = child::wait(&mut program, TIME_LIMIT, || ()).map_err(PostError::Run)?;
+    let status = status.ok_or(PostError::TooLong)?;
     let printed = program.wait_with_output().map_err(PostError::Run)?;
     let text = [printed.stdout, printed.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     Ok((status.success(), text.concat()))
-}
-
-fn first_line(text: &str) -> String {
-    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
-    line.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 #[cfg(test)]

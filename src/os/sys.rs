@@ -305,6 +305,30 @@ impl Signals {
     }
 }
 
+/// Columns and rows of the terminal that standard output is, if it is one and knows.
+pub fn screen() -> Option<(usize, usize)> {
+    // SAFETY: all zero is a valid `winsize`; the kernel writes one or nothing.
+    let size = unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        checked(libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size)).ok()?;
+        size
+    };
+    let size = (usize::from(size.ws_col), usize::from(size.ws_row));
+    (size.0 > 0 && size.1 > 0).then_some(size)
+}
+
+/// Kills a program and all that it has started since [`std::os::unix::process::CommandExt::process_group`] gave it a
+/// group of its own.
+///
+/// # Errors
+/// If there is none such any more.
+pub fn kill_group(leader: u32) -> io::Result<()> {
+    let group = libc::pid_t::try_from(leader).ok().filter(|group| *group > 1);
+    let group = group.ok_or(io::ErrorKind::InvalidInput)?;
+    // SAFETY: takes integers.
+    checked(unsafe { libc::kill(-group, libc::SIGKILL) }).map(drop)
+}
+
 /// What is not given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
