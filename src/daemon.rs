@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::config::{Finding, Mode, OnStop};
 use crate::engine::house::{self, House, Metering, News};
@@ -77,6 +77,8 @@ pub enum DaemonError {
     Control(ControlError),
     /// No interface to listen to.
     NoInterface,
+    /// The configuration says that the service is not to run.
+    Disabled,
     /// The configured model is unusable, and so is the embedded one.
     Model(ModelError),
 }
@@ -88,6 +90,7 @@ impl fmt::Display for DaemonError {
             Self::Netlink(_) => f.write_str("no netlink"),
             Self::Control(_) => f.write_str("cannot open the control sockets"),
             Self::NoInterface => f.write_str("no interface to listen to: name one with --interface"),
+            Self::Disabled => f.write_str("option enabled in section main is 0"),
             Self::Model(_) => f.write_str("the model is unusable"),
         }
     }
@@ -100,7 +103,7 @@ impl std::error::Error for DaemonError {
             Self::Netlink(error) => Some(error),
             Self::Control(error) => Some(error),
             Self::Model(error) => Some(error),
-            Self::NoInterface => None,
+            Self::NoInterface | Self::Disabled => None,
         }
     }
 }
@@ -177,6 +180,9 @@ impl Daemon {
     fn start(options: Options) -> Result<Self, DaemonError> {
         let signals = Signals::open().map_err(DaemonError::System)?;
         let (config, findings) = load_config(options.config.as_deref(), None);
+        if !config.main.enabled {
+            return Err(DaemonError::Disabled);
+        }
         let trust = if facts::is_openwrt() { Trust::Synchronised } else { Trust::Plausible };
         let clock = Clock::start(trust).map_err(DaemonError::System)?;
         let (model, model_trouble) = load_model(config.main.model.as_deref());
@@ -309,7 +315,7 @@ impl Daemon {
             self.tick(self.clock.now());
         }
         self.enforce(self.clock.now());
-        Ok(course)
+        Ok(if self.house.config().main.enabled { course } else { Course::Leave })
     }
 
     /// Waits until somebody wants something, a timer is due, or frames are there.
@@ -444,8 +450,7 @@ impl Daemon {
         for request in requests {
             let now = self.clock.now();
             if request.method == "subscribe" {
-                self.desk.subscribe(request.peer);
-                self.desk.answer(&request, Ok(json!({ "subscribed": true }).to_string()));
+                self.desk.subscribe(&request);
                 continue;
             }
             match methods::serve(self, &request, now) {
@@ -539,7 +544,9 @@ impl Daemon {
         self.house.take_minutes().for_each(|minute| self.keeper.minute(minute));
         self.keeper.leave();
         self.keep(now);
-        if self.house.config().main.on_stop == OnStop::Release {
+        // Whoever has switched the service off meanwhile wants nothing blocked.
+        let (last, _) = load_config(self.options.config.as_deref(), Some(self.house.config()));
+        if last.main.on_stop == OnStop::Release || !last.main.enabled {
             self.release();
         }
         log::info!("stopped");

@@ -34,3 +34,33 @@ fn every_damaged_line_of_the_shipped_file_leaves_the_rest_in_force() {
         assert!(raw.errors.is_empty() || lines[damaged].contains("config"), "line {}", damaged + 1);
     }
 }
+
+/// Values in quotes, in order.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('\'').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_choice_that_the_forms_offer_is_one_the_daemon_takes() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/files/www/settings-schema.js");
+    let forms = std::fs::read_to_string(path).expect("the forms");
+    let (mut section, mut offered) = ("", 0);
+    for line in forms.lines().map(str::trim) {
+        if let Some(kind) = line.strip_prefix("type: ") {
+            section = quoted(kind)[0];
+        }
+        let Some((name, rest)) = line.strip_prefix("['").and_then(|line| line.split_once("', [")) else {
+            continue;
+        };
+        for value in quoted(rest.split(']').next().unwrap_or_default()) {
+            // What is named need not be somebody here; a device needs an address.
+            let text =
+                format!("config {section} 'x'\n\toption {name} '{value}'\n\tlist mac '02:00:00:00:00:01'\n");
+            let (_, findings) = Config::load(&text, None);
+            let about: Vec<_> = findings.iter().filter(|f| f.option.as_deref() == Some(name)).collect();
+            assert!(about.is_empty(), "{section}: {about:?}");
+            offered += 1;
+        }
+    }
+    assert!(offered > 15, "{offered} choices: are the forms read?");
+}

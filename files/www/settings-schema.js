@@ -51,7 +51,7 @@ export const SECTIONS = () => [
 			['period', ['day', 'week', 'month'], _('Period'), '', 'month'],
 			['reset_day', 'number', _('Begins on day'), '', '1'],
 			['limit', 'text', _('Volume'), _('500M, 50G, 1T')],
-			['action', ['throttle', 'reject', 'drop'], _('When it is used up'), '', 'throttle'],
+			['action', ['throttle', 'block'], _('When it is used up'), '', 'throttle'],
 			['network', 'list', _('Only traffic with these networks'), ''],
 		],
 	},

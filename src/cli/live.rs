@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Failure;
 use crate::config::{LogLevel, Mode};
-use crate::daemon::{self, Options};
+use crate::daemon::{self, DaemonError, Options};
 use crate::os::capture::{Live, Purpose};
 use crate::os::clock::{Clock, Trust};
 use crate::os::links::{Link, LinkState, Links};
@@ -44,8 +44,15 @@ pub(super) fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     log::start(sink, LogLevel::Notice);
     let mode = args.monitor.then_some(Mode::Monitor);
     let options = Options { config: args.config, interfaces: args.interface, mode };
-    daemon::run(options).map_err(|error| Failure::from_error(&error))?;
-    Ok(ExitCode::SUCCESS)
+    match daemon::run(options) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // As asked: no reason to start it again.
+        Err(error @ DaemonError::Disabled) => {
+            ::log::warn!("not started: {error}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(Failure::from_error(&error)),
+    }
 }
 
 /// Write what an interface carries to a pcap file.
@@ -67,6 +74,9 @@ pub(super) struct RecordArgs {
     /// what the recording shows, written beside it as FILE.json
     #[argh(option)]
     label: Option<String>,
+    /// say at the end as JSON what was written
+    #[argh(switch)]
+    json: bool,
 }
 
 /// Records until the time is over or a signal comes, and says what was lost.
@@ -110,7 +120,11 @@ pub(super) fn record(args: &RecordArgs) -> Result<ExitCode, Failure> {
         crate::os::facts::write_text(beside.as_ref(), &format!("{note}\n"))
             .map_err(|error| Failure::new(format!("{}: {error}", PathBuf::from(&beside).display())))?;
     }
-    println!("{} packets written, {} dropped by the kernel", recorder.packets(), tally.dropped);
+    let (packets, dropped) = (recorder.packets(), tally.dropped);
+    match args.json {
+        true => println!("{}", json!({ "file": args.output, "packets": packets, "dropped": dropped })),
+        false => println!("{packets} packets written, {dropped} dropped by the kernel"),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -113,6 +113,7 @@ impl Loader<'_> {
 
     /// What only the whole can tell: references between sections, addresses given twice.
     fn resolve(&mut self, raw: &RawConfig) {
+        self.resolve_needs(raw);
         let mut quota = std::mem::take(&mut self.config.quota);
         let last_default = self.previous.and_then(|config| config.quota.default_profile.clone());
         if let Some(id) = quota.default_profile.clone().filter(|id| quota.profile(id).is_none()) {
@@ -141,6 +142,27 @@ impl Loader<'_> {
         self.config.quota = quota;
     }
 
+    /// What is switched on and cannot work without an option that is missing.
+    fn resolve_needs(&mut self, raw: &RawConfig) {
+        let Config { main, web, uplink, ipfix, .. } = &mut self.config;
+        if main.interfaces.is_empty() {
+            let last = self.previous.map(|config| config.main.interfaces.clone());
+            let effect = if last.is_some() { Effect::LastGood } else { Effect::Default };
+            main.interfaces = last.unwrap_or_else(|| super::Main::default().interfaces);
+            let what = (String::new(), Reason::Missing("nothing would be watched"), effect);
+            self.findings.option(raw, ("streamguard", "main", "interface"), what);
+        }
+        let needs = [
+            (uplink.enabled && uplink.url.is_none(), "uplink", "url"),
+            (ipfix.enabled && ipfix.collector.is_none(), "ipfix", "collector"),
+            (web.child_page && web.child_listen.is_none(), "web", "child_listen"),
+        ];
+        for (_, section, option) in needs.into_iter().filter(|(missing, ..)| *missing) {
+            let what = (String::new(), Reason::Missing("it is switched on and needs this"), Effect::Ignored);
+            self.findings.option(raw, (section, section, option), what);
+        }
+    }
+
     fn resolve_devices(&mut self, raw: &RawConfig, quota: &mut Settings) {
         let profiles: Vec<String> = quota.profiles.iter().map(|profile| profile.id.clone()).collect();
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
@@ -149,20 +171,24 @@ impl Loader<'_> {
                 let what = (id, Reason::NoSuchProfile, Effect::Default);
                 self.findings.option(raw, ("client", &device.key, "profile"), what);
             }
+            if device.macs.is_empty() && device.addresses.is_empty() {
+                let what = (String::new(), Reason::Missing("it is no device without one"), Effect::Ignored);
+                self.findings.option(raw, ("client", &device.key, "mac"), what);
+            }
             let mut doubles = Vec::new();
             let name = device.name.clone();
-            let mut first_owner = |address: String| match owners.get(&address) {
+            let mut first_owner = |option: &'static str, address: String| match owners.get(&address) {
                 Some(owner) => {
-                    doubles.push((address, owner.clone()));
+                    doubles.push((option, address, owner.clone()));
                     false
                 }
                 None => owners.insert(address, name.clone()).is_none(),
             };
-            device.macs.retain(|mac| first_owner(mac.to_string()));
-            device.addresses.retain(|addr| first_owner(addr.to_string()));
-            for (address, owner) in doubles {
+            device.macs.retain(|mac| first_owner("mac", mac.to_string()));
+            device.addresses.retain(|addr| first_owner("address", addr.to_string()));
+            for (option, address, owner) in doubles {
                 let what = (address, Reason::Duplicate(owner), Effect::Ignored);
-                self.findings.option(raw, ("client", &device.key, "mac"), what);
+                self.findings.option(raw, ("client", &device.key, option), what);
             }
         }
     }
@@ -257,7 +283,7 @@ impl Findings {
             value: Some(clip(&value).to_owned()),
             reason,
             effect,
-            line: option.map_or(0, |option| option.line),
+            line: option.map(|option| option.line).or(section.map(|section| section.line)).unwrap_or(0),
         });
     }
 

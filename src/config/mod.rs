@@ -360,7 +360,7 @@ pub enum Transport {
 pub struct Ipfix {
     /// Whether it runs.
     pub enabled: bool,
-    /// `HOST:PORT` of the collector.
+    /// `ADDRESS:PORT` of the collector.
     pub collector: Option<String>,
     /// UDP or TCP.
     pub transport: Transport,
@@ -405,6 +405,10 @@ pub enum Reason {
     Duplicate(String),
     /// The section needs a name or an address to mean anything.
     Nameless,
+    /// Nothing is given, and why something should be.
+    Missing(&'static str),
+    /// The file cannot be read.
+    Unreadable(String),
     /// More of these than are kept.
     TooMany(usize),
     /// Findings beyond [`MAX_FINDINGS`].
@@ -422,6 +426,8 @@ impl fmt::Display for Reason {
             Self::NoSuchClient => f.write_str("no such profile, client or address"),
             Self::Duplicate(other) => write!(f, "already belongs to {other:?}"),
             Self::Nameless => f.write_str("section without a name or address"),
+            Self::Missing(why) => write!(f, "missing: {why}"),
+            Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
             Self::TooMany(most) => write!(f, "more than {most}"),
             Self::More(count) => write!(f, "{count} more findings"),
         }
@@ -480,6 +486,14 @@ impl fmt::Display for Safe<'_> {
             '\'' | '"' => write!(f, "{c}"),
             _ => write!(f, "{}", c.escape_debug()),
         })
+    }
+}
+
+impl Finding {
+    /// A configuration that cannot be read at all.
+    pub fn unreadable(file: &str, why: &dyn fmt::Display, effect: Effect) -> Self {
+        let reason = Reason::Unreadable(why.to_string());
+        Self { section: file.to_owned(), option: None, value: None, reason, effect, line: 0 }
     }
 }
 

@@ -124,7 +124,10 @@ fn capture() -> Vec<Field<Config>> {
     vec![
         one("snaplen", at!(capture.snaplen), |text| value::number(text, 64..=65_535)),
         one("ring", at!(capture.ring), |text| value::size_within(text, 65_536..=64_000_000)),
-        one("packets", at!(capture.packets), |text| value::size_within(text, 64_000..=64_000_000)),
+        one("packets", at!(capture.packets), |text| match text {
+            "0" => Ok(crate::units::Bytes::ZERO),
+            text => value::size_within(text, 64_000..=64_000_000),
+        }),
         one("dir", at!(capture.dir), value::path),
         one("offload", at!(capture.offload), |text| {
             value::choice(text, &["auto", "hardware"], &[Offload::Auto, Offload::Hardware])
@@ -178,7 +181,7 @@ pub(super) fn singles() -> Vec<(&'static str, Vec<Field<Config>>)> {
             "ipfix",
             vec![
                 one("enabled", at!(ipfix.enabled), value::switch),
-                one("collector", at!(ipfix.collector), |text| unless_empty(text, value::host_port)),
+                one("collector", at!(ipfix.collector), |text| unless_empty(text, value::collector)),
                 one("transport", at!(ipfix.transport), |text| {
                     value::choice(text, &["udp", "tcp"], &[Transport::Udp, Transport::Tcp])
                 }),

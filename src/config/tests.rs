@@ -164,6 +164,44 @@ config plan 'p'
 }
 
 #[test]
+fn what_would_be_ignored_in_silence_is_reported() {
+    let text = "config streamguard 'main'
+	list interface ''
+config client 'ghost'
+	option policy 'deny'
+config client 'phone'
+	list address '10.7.0.5'
+config client 'other'
+	list address '10.7.0.5'
+config uplink 'uplink'
+	option enabled '1'
+config ipfix 'ipfix'
+	option enabled '1'
+	option collector 'collector.lan:4739'
+config web 'web'
+	option child_page '1'
+config capture 'capture'
+	option packets '0'
+";
+    let (config, findings) = Config::load(text, None);
+    assert_eq!(
+        shown(&findings),
+        [
+            "line 13: ipfix: collector 'collector.lan:4739': not an address and port (192.0.2.10:4739, \
+             [fd00::5]:4739); names are not asked for (default in force)",
+            "line 2: main: interface '': missing: nothing would be watched (default in force)",
+            "line 9: uplink: url '': missing: it is switched on and needs this (ignored)",
+            "line 13: ipfix: collector '': missing: it is switched on and needs this (ignored)",
+            "line 14: web: child_listen '': missing: it is switched on and needs this (ignored)",
+            "line 3: client 'ghost': mac '': missing: it is no device without one (ignored)",
+            "line 8: client 'other': address '10.7.0.5': already belongs to \"phone\" (ignored)",
+        ]
+    );
+    assert_eq!(config.main.interfaces, ["lan"]);
+    assert_eq!(config.capture.packets, Bytes(0));
+}
+
+#[test]
 fn a_bad_value_keeps_the_last_good_one() {
     let good = "config streamguard 'main'\n option quota '45'\n list exempt_address '10.0.0.0/8'\n\
                 config profile 'kids'\n list allow '15:00-20:00'\n option quota '20'\n\

@@ -39,8 +39,8 @@ pub enum BadValue {
     Prefix,
     /// Not `ADDRESS:PORT`.
     Listen,
-    /// Not `HOST:PORT`.
-    HostPort,
+    /// Not the `ADDRESS:PORT` of somebody else.
+    Collector,
     /// Not an absolute path without `..`.
     Path,
     /// Not an http or https URL.
@@ -71,7 +71,9 @@ impl fmt::Display for BadValue {
             Self::Address => "not a device's IP address",
             Self::Prefix => "not an address or prefix (192.168.1.0/24, fd00::/8)",
             Self::Listen => "not an address and port (127.0.0.1:8990, [::1]:8990)",
-            Self::HostPort => "not a host and port (collector.lan:4739)",
+            Self::Collector => {
+                "not an address and port (192.0.2.10:4739, [fd00::5]:4739); names are not asked for"
+            }
             Self::Path => "not an absolute path without '..'",
             Self::Url => "not an http:// or https:// address",
             Self::Service => "not a service or domain name (khanacademy.org)",
@@ -188,15 +190,10 @@ pub(super) fn listen(text: &str) -> Read<SocketAddr> {
     text.parse().map_err(|_| BadValue::Listen)
 }
 
-pub(super) fn host_port(text: &str) -> Read<String> {
-    let (host, port) = text.rsplit_once(':').ok_or(BadValue::HostPort)?;
-    let good = |b: u8| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b);
-    let fits = (1..=253).contains(&host.len()) && host.bytes().all(good);
-    if fits && port.parse::<u16>().is_ok_and(|port| port > 0) {
-        Ok(text.to_owned())
-    } else {
-        Err(BadValue::HostPort)
-    }
+/// A collector, by address: the daemon waits for no resolver.
+pub(super) fn collector(text: &str) -> Read<String> {
+    let to: SocketAddr = text.parse().map_err(|_| BadValue::Collector)?;
+    if to.port() > 0 { Ok(text.to_owned()) } else { Err(BadValue::Collector) }
 }
 
 pub(super) fn path(text: &str) -> Read<String> {
@@ -277,6 +274,8 @@ mod tests {
                 && interface("a/b").is_err()
                 && interface("0123456789abcdef").is_err()
         );
+        assert!(collector("192.0.2.10:4739").is_ok() && collector("[fd00::5]:4739").is_ok());
+        assert!(collector("collector.lan:4739").is_err() && collector("192.0.2.10:0").is_err());
         assert!(url("https://hooks.lan/x").is_ok() && url("ftp://x").is_err() && url("http://").is_err());
         assert!(mac("FF:FF:FF:FF:FF:FF").is_err() && mac("AA:bb:cc:dd:EE:01").is_ok());
     }

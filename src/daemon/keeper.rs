@@ -33,19 +33,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Opens what can be opened.
     pub(super) fn open(run_dir: &Path, main: &Main) -> Self {
-        let path = Path::new(&main.state_dir).join("streamguard.db");
-        let (archive, trouble) = match Database::open(&path, limits(main)) {
-            Ok((database, damage)) => {
-                if let Some(damage) = damage {
-                    log::error!("history was damaged and put aside: {}", chain(&damage));
-                }
-                (Some(Archive::new(database)), None)
-            }
-            Err(error) => {
-                log::error!("no history will be kept: {}", chain(&error));
-                (None, Some(chain(&error)))
-            }
-        };
+        let (archive, trouble) = open_archive(main);
         Self {
             file: StateFile::at(run_dir.join("state.json")),
             blocks: run_dir.join("blocks.json"),
@@ -56,6 +44,15 @@ impl Keeper {
             trouble,
             urgency: Urgency::Ordinary,
         }
+    }
+
+    /// Goes on in another directory, after a last [`Keeper::keep`] in the one before; what is there stays there.
+    pub(super) fn move_to(&mut self, main: &Main) {
+        // Closed before the other is opened: it may be the same file by another name.
+        self.archive = None;
+        (self.archive, self.trouble) = open_archive(main);
+        self.retry_at = Moment::ZERO;
+        self.hurry();
     }
 
     /// Takes over a changed configuration.
@@ -197,6 +194,23 @@ impl Keeper {
     /// Commits counted under a day.
     pub(super) fn commits_on(&self, day: LocalDay) -> u32 {
         self.database().and_then(|database| database.commits_on(day).ok()).unwrap_or(0)
+    }
+}
+
+/// The database, or why there is none.
+fn open_archive(main: &Main) -> (Option<Archive>, Option<String>) {
+    let path = Path::new(&main.state_dir).join("streamguard.db");
+    match Database::open(&path, limits(main)) {
+        Ok((database, damage)) => {
+            if let Some(damage) = damage {
+                log::error!("history was damaged and put aside: {}", chain(&damage));
+            }
+            (Some(Archive::new(database)), None)
+        }
+        Err(error) => {
+            log::error!("no history will be kept: {}", chain(&error));
+            (None, Some(chain(&error)))
+        }
     }
 }
 

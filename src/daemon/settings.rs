@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::enforce::chain;
 use super::{Daemon, Ears};
-use crate::config::{Config, Finding};
+use crate::config::{Config, Effect, Finding};
 use crate::engine::Model;
 use crate::os::facts;
 use crate::os::files::read_bounded;
@@ -37,6 +37,12 @@ impl Daemon {
         self.house.set_judgement(config.main.sensitivity, Arc::clone(&self.model));
         let ipfix_changed = config.ipfix != self.house.config().ipfix;
         self.house.set_zone(facts::zone());
+        if config.main.state_dir != self.house.config().main.state_dir {
+            self.keeper.leave();
+            self.keep(now);
+            self.keeper.move_to(&config.main);
+            self.house.number_alerts_from(self.keeper.last_alert());
+        }
         self.house.set_config(config);
         self.keeper.set_limits(&self.house.config().main, self.house.calendar());
         if ipfix_changed {
@@ -73,8 +79,9 @@ pub(super) fn load_config(path: Option<&Path>, in_force: Option<&Config>) -> (Co
     match facts::read_text(path) {
         Ok(text) => Config::load(&text, in_force),
         Err(error) => {
-            log::error!("{}: {error}: what is in force stays in force", path.display());
-            (in_force.cloned().unwrap_or_default(), Vec::new())
+            let effect = if in_force.is_some() { Effect::LastGood } else { Effect::Default };
+            let finding = Finding::unreadable(&path.display().to_string(), &error, effect);
+            (in_force.cloned().unwrap_or_default(), vec![finding])
         }
     }
 }

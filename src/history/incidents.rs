@@ -48,7 +48,7 @@ pub struct Incidents {
 impl Incidents {
     /// Numbers alerts after this one.
     pub fn number_from(&mut self, base: i64) {
-        self.base = base;
+        self.base = self.base.max(base);
     }
 
     /// Keeps the latest state of an alert and returns it.

@@ -5,8 +5,10 @@
 //! kernel (SO_PEERCRED), not by what it says: root, our own user, and members of our group may speak.
 //!
 //! A peer can be slow, silent or hostile. It gets a buffer for one line and one for answers it has not read yet,
-//! both bounded, and a bounded number of requests per wake-up; a peer beyond the last seat is told so and sent
-//! away, one that sends a line too long or does not read its answers is disconnected. Nothing here waits.
+//! both bounded, and a bounded number of requests per wake-up. Seats are bounded, too: who comes when all are taken gets
+//! that of the peer which has asked nothing for longest, so that nobody is locked out by those who only sit; peers
+//! that hear of events keep theirs, and are half of all at most. One that sends a line too long or does not read its
+//! answers is disconnected. Nothing here waits.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -24,6 +26,10 @@ use super::sys::{self, Peer};
 
 /// Peers connected at the same time, both sockets together.
 pub const MAX_PEERS: usize = 32;
+/// Of these, peers that hear of events.
+pub const MAX_LISTENERS: usize = 16;
+/// Told to whom there is no seat for.
+const BUSY: &str = "{\"id\":null,\"error\":{\"code\":\"busy\",\"message\":\"too many connections\"}}\n";
 /// Longest request.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 /// Answers a peer has not read yet; an answer larger than this alone is still sent.
@@ -165,6 +171,8 @@ struct Connected {
     incoming: Vec<u8>,
     outgoing: VecDeque<u8>,
     listening: Listening,
+    /// The desk's turn in which it came or last asked something.
+    heard: u64,
 }
 
 /// Both sockets and everybody connected to them.
@@ -174,6 +182,8 @@ pub struct Desk {
     peers: Vec<Connected>,
     next_no: u64,
     group: Option<u32>,
+    /// Counts turns.
+    turn: u64,
     /// Peers sent away because all seats were taken.
     turned_away: u64,
 }
@@ -224,7 +234,7 @@ impl Desk {
             listeners.push((access, listener));
         }
         let directory = directory.to_owned();
-        Ok(Self { directory, listeners, peers: Vec::new(), next_no: 1, group, turned_away: 0 })
+        Ok(Self { directory, listeners, peers: Vec::new(), next_no: 1, group, turn: 0, turned_away: 0 })
     }
 
     /// What to poll: descriptors, and whether there is something to write to them.
@@ -246,44 +256,75 @@ impl Desk {
     /// Takes in new peers, reads what they sent, writes what they wait for, and returns their requests. Lines
     /// that are no requests are answered here.
     pub fn turn(&mut self) -> Vec<Request> {
+        self.turn += 1;
         self.accept();
         let mut requests = Vec::new();
         let mut peers = std::mem::take(&mut self.peers);
-        peers.retain_mut(|peer| peer.turn(&mut requests) == Presence::Stays);
+        peers.retain_mut(|peer| {
+            let before = requests.len();
+            let presence = peer.turn(&mut requests);
+            if requests.len() > before {
+                peer.heard = self.turn;
+            }
+            presence == Presence::Stays
+        });
         self.peers = peers;
         requests
     }
 
     fn accept(&mut self) {
-        for (access, listener) in &self.listeners {
-            while let Ok((mut stream, _)) = listener.accept() {
-                let Ok(peer) = sys::peer_of(&stream) else { continue };
-                let admitted = peer.uid == 0 || peer.uid == sys::own_uid() || self.group == Some(peer.gid);
+        let group = self.group;
+        for index in 0..self.listeners.len() {
+            while let Some((access, listener)) = self.listeners.get(index)
+                && let Ok((mut stream, _)) = listener.accept()
+            {
+                let (access, Ok(peer)) = (*access, sys::peer_of(&stream)) else { continue };
+                let admitted = peer.uid == 0 || peer.uid == sys::own_uid() || group == Some(peer.gid);
                 let refusal = if !admitted {
-                    Some("{\"id\":null,\"error\":{\"code\":\"forbidden\",\"message\":\"not allowed\"}}\n")
-                } else if self.peers.len() >= MAX_PEERS || stream.set_nonblocking(true).is_err() {
+                    "{\"id\":null,\"error\":{\"code\":\"forbidden\",\"message\":\"not allowed\"}}\n"
+                } else if stream.set_nonblocking(true).is_err() || !self.make_room() {
                     self.turned_away += 1;
-                    Some("{\"id\":null,\"error\":{\"code\":\"busy\",\"message\":\"too many connections\"}}\n")
+                    BUSY
                 } else {
-                    None
-                };
-                if let Some(line) = refusal {
-                    // It may be gone already.
-                    let _ = stream.write_all(line.as_bytes());
+                    self.seat(stream, access, peer);
                     continue;
-                }
-                self.peers.push(Connected {
-                    no: PeerNo(self.next_no),
-                    stream,
-                    access: *access,
-                    peer,
-                    incoming: Vec::new(),
-                    outgoing: VecDeque::new(),
-                    listening: Listening::No,
-                });
-                self.next_no += 1;
+                };
+                // It may be gone already.
+                let _ = stream.write_all(refusal.as_bytes());
             }
         }
+    }
+
+    fn seat(&mut self, stream: UnixStream, access: Access, peer: Peer) {
+        self.peers.push(Connected {
+            no: PeerNo(self.next_no),
+            stream,
+            access,
+            peer,
+            incoming: Vec::new(),
+            outgoing: VecDeque::new(),
+            listening: Listening::No,
+            heard: self.turn,
+        });
+        self.next_no += 1;
+    }
+
+    /// Whether there is a seat, if need be that of who has asked nothing for longest. Who came in this turn had no
+    /// chance to ask yet.
+    fn make_room(&mut self) -> bool {
+        if self.peers.len() < MAX_PEERS {
+            return true;
+        }
+        let idle = |(_, peer): &(usize, &Connected)| {
+            peer.listening == Listening::No && peer.outgoing.is_empty() && peer.heard < self.turn
+        };
+        let peers = self.peers.iter().enumerate();
+        let Some((index, _)) = peers.filter(idle).min_by_key(|(_, peer)| peer.heard) else { return false };
+        let mut idle = self.peers.remove(index);
+        self.turned_away += 1;
+        // It may be gone already.
+        let _ = idle.stream.write_all(BUSY.as_bytes());
+        true
     }
 
     /// Answers a request, with JSON as text. A peer that has left meanwhile is no error.
@@ -295,11 +336,16 @@ impl Desk {
         }
     }
 
-    /// From now on this peer hears of events.
-    pub fn subscribe(&mut self, peer: PeerNo) {
-        if let Some(peer) = self.peers.iter_mut().find(|connected| connected.no == peer) {
-            peer.listening = Listening::Events;
+    /// From now on who asks hears of events, unless too many do.
+    pub fn subscribe(&mut self, request: &Request) {
+        let listeners = self.peers.iter().filter(|peer| peer.listening == Listening::Events).count();
+        let Some(peer) = self.peers.iter_mut().find(|peer| peer.no == request.peer) else { return };
+        if peer.listening == Listening::No && listeners >= MAX_LISTENERS {
+            let error = Refusal { code: "busy", message: "too many hear of events already" };
+            return peer.queue(&Refused { id: &request.id, error });
         }
+        peer.listening = Listening::Events;
+        peer.answer(&request.id, serde_json::json!({ "subscribed": true }).to_string());
     }
 
     /// Tells everybody who listens.
@@ -453,8 +499,9 @@ impl Caller {
     pub fn call(&mut self, method: &str, params: &Value) -> Result<Value, ControlError> {
         let mut line = serde_json::json!({ "id": 1, "method": method, "params": params }).to_string();
         line.push('\n');
-        self.stream.write_all(line.as_bytes()).map_err(|source| self.broken(source))?;
-        let mut answer = self.next_message()?;
+        let sent = self.stream.write_all(line.as_bytes()).map_err(|source| self.broken(source));
+        // Who is sent away before it could ask is told why.
+        let mut answer = self.next_message().map_err(|error| sent.err().unwrap_or(error))?;
         if let Some(error) = answer.get("error") {
             let text = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             return Err(ControlError::Refused { code: text("code"), message: text("message") });

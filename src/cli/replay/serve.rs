@@ -205,8 +205,7 @@ impl Stage {
         let packet_now = now_at(self.pace.now().min(at));
         for request in self.desk.turn() {
             if request.method == "subscribe" {
-                self.desk.subscribe(request.peer);
-                self.desk.answer(&request, Ok(json!({ "subscribed": true }).to_string()));
+                self.desk.subscribe(&request);
                 continue;
             }
             match methods::serve(self, &request, packet_now) {

@@ -92,7 +92,7 @@ fn a_peer_that_does_not_read_is_disconnected() {
     let mut stream = peer(&place, Access::View);
     stream.write_all(b"{\"method\":\"subscribe\"}\n").unwrap();
     let [request] = desk.turn().try_into().unwrap();
-    desk.subscribe(request.peer);
+    desk.subscribe(&request);
     let event = json!({"event": "x".repeat(1000)});
     for _ in 0..4_000 {
         desk.publish(&event);
@@ -103,18 +103,56 @@ fn a_peer_that_does_not_read_is_disconnected() {
 }
 
 #[test]
-fn beyond_the_last_seat_one_is_told_and_sent_away() {
+fn who_only_sits_makes_room_for_who_comes() {
     let place = Place::new("seats");
     let mut desk = Desk::open(&place.0, None).unwrap();
-    let _seated: Vec<UnixStream> = (0..MAX_PEERS).map(|_| peer(&place, Access::View)).collect();
+    let mut seated: Vec<UnixStream> = (0..MAX_PEERS).map(|_| peer(&place, Access::View)).collect();
     desk.turn();
+    for stream in &mut seated {
+        stream.write_all(b"{\"id\":1,\"method\":\"sta").unwrap();
+    }
+    seated[0].write_all(b"tus\"}\n").unwrap();
+    assert_eq!(desk.turn().len(), 1);
     let mut late = peer(&place, Access::Control);
-    desk.turn();
-    assert!(line(&mut late).contains("too many connections"));
+    late.write_all(b"{\"method\":\"status\"}\n").unwrap();
+    assert_eq!(desk.turn().len(), 1);
+    assert!(line(&mut seated[1]).contains("too many connections"));
     assert_eq!((desk.peers.len(), desk.turned_away()), (MAX_PEERS, 1));
-    drop(_seated);
+    drop(seated);
+    drop(late);
     desk.turn();
     assert_eq!(desk.peers.len(), 0);
+}
+
+#[test]
+fn a_crowd_that_comes_at_once_and_those_who_listen_keep_their_seats() {
+    let place = Place::new("crowd");
+    let mut desk = Desk::open(&place.0, None).unwrap();
+    let mut seated: Vec<UnixStream> = (0..=MAX_PEERS).map(|_| peer(&place, Access::View)).collect();
+    desk.turn();
+    assert!(line(seated.last_mut().unwrap()).contains("too many connections"));
+    for stream in &mut seated[..=MAX_LISTENERS] {
+        stream.write_all(b"{\"id\":1,\"method\":\"subscribe\"}\n").unwrap();
+    }
+    for request in desk.turn() {
+        desk.subscribe(&request);
+    }
+    let answers: Vec<bool> =
+        seated[..=MAX_LISTENERS].iter_mut().map(|stream| line(stream).contains("subscribed")).collect();
+    assert_eq!(answers.iter().filter(|said| **said).count(), MAX_LISTENERS);
+    let _crowd: Vec<UnixStream> = (0..MAX_PEERS).map(|_| peer(&place, Access::View)).collect();
+    desk.turn();
+    assert_eq!(desk.peers.iter().filter(|peer| peer.listening == Listening::Events).count(), MAX_LISTENERS);
+}
+
+#[test]
+fn who_is_sent_away_learns_why() {
+    let place = Place::new("away");
+    let mut desk = Desk::open(&place.0, None).unwrap();
+    let _seated: Vec<UnixStream> = (0..MAX_PEERS).map(|_| peer(&place, Access::View)).collect();
+    let mut late = Caller::connect(&place.0, Access::View).unwrap();
+    desk.turn();
+    assert_eq!(late.call("status", &json!({})).unwrap_err().to_string(), "too many connections");
 }
 
 #[test]
