@@ -1,6 +1,7 @@
 //! The verbs that ask the running daemon: thin callers of the control socket's methods.
 
-use std::io::{IsTerminal, Read, Write};
+use std::fmt;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use argh::FromArgs;
@@ -26,32 +27,61 @@ impl Question {
         Self { method, params, json }
     }
 
-    /// Asks and prints.
+    /// Asks and prints. Who asked for JSON gets JSON, whatever happens.
     pub(super) fn ask(&self) -> Result<ExitCode, Failure> {
-        match call(self.method, &self.params)? {
-            Ok(answer) => {
-                let mut out = std::io::stdout().lock();
+        let answered = call(self.method, &self.params);
+        let mut out = std::io::stdout().lock();
+        match answered {
+            Ok(Ok(answer)) => {
                 match self.json {
                     true => writeln!(out, "{answer}")?,
                     false => shown::answer(&mut out, self.method, &answer)?,
                 }
                 Ok(ExitCode::SUCCESS)
             }
-            Err(refused) => {
-                let _ = writeln!(std::io::stderr(), "streamguard: {}", shown::safe(&refused));
+            Ok(Err(refused)) => {
+                if self.json {
+                    writeln!(out, "{}", refused.as_json())?;
+                }
+                let _ = writeln!(std::io::stderr(), "streamguard: {refused}");
                 Ok(ExitCode::from(1))
+            }
+            Err(failure) => {
+                if self.json {
+                    writeln!(out, "{}", failure.as_json())?;
+                }
+                Err(failure)
             }
         }
     }
 }
 
+/// What the daemon says no with.
+pub(super) struct Refused {
+    code: String,
+    message: String,
+}
+
+impl Refused {
+    /// As the control socket says it.
+    pub(super) fn as_json(&self) -> Value {
+        json!({ "error": { "code": self.code, "message": self.message } })
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown::safe(&self.message))
+    }
+}
+
 /// Asks the daemon on the socket that the method needs; the inner error is its refusal.
-pub(super) fn call(method: &str, params: &Value) -> Result<Result<Value, String>, Failure> {
+pub(super) fn call(method: &str, params: &Value) -> Result<Result<Value, Refused>, Failure> {
     let mut caller =
         Caller::connect(&facts::run_dir(), methods::access(method)).map_err(|error| not_running(&error))?;
     match caller.call(method, params) {
         Ok(answer) => Ok(Ok(answer)),
-        Err(ControlError::Refused { message, .. }) => Ok(Err(message)),
+        Err(ControlError::Refused { code, message }) => Ok(Err(Refused { code, message })),
         Err(error) => Err(Failure::from_error(&error)),
     }
 }
@@ -295,19 +325,29 @@ pub(super) struct TopArgs {
     /// stop after so many views
     #[argh(option)]
     count: Option<u32>,
+    /// as JSON, a line each
+    #[argh(switch)]
+    json: bool,
 }
 
 /// Shows the clients again and again.
 pub(super) fn top(args: &TopArgs) -> Result<ExitCode, Failure> {
     let mut left = args.count;
     loop {
-        let answer = call("status", &json!({}))?.map_err(Failure::new)?;
+        let answer = call("status", &json!({}))?.map_err(|refused| Failure::new(refused.to_string()))?;
         let mut out = std::io::stdout().lock();
-        if out.is_terminal() {
-            // Home and clear.
-            write!(out, "\x1b[H\x1b[2J")?;
+        if args.json {
+            writeln!(out, "{answer}")?;
+        } else {
+            let mut view = Vec::new();
+            shown::answer(&mut view, "status", &answer)?;
+            let view = String::from_utf8_lossy(&view);
+            match sys::screen() {
+                // Home and clear.
+                Some(screen) => write!(out, "\x1b[H\x1b[2J{}", shown::fit(&view, screen))?,
+                None => write!(out, "{view}")?,
+            }
         }
-        shown::answer(&mut out, "status", &answer)?;
         out.flush()?;
         drop(out);
         if let Some(left) = &mut left {
@@ -339,7 +379,7 @@ const MAX_PARAMS_BYTES: u64 = 64 * 1024;
 pub(super) fn rpc(args: &RpcArgs) -> Result<ExitCode, Failure> {
     let answer = match (args.what.as_str(), &args.method) {
         ("list", None) => signatures(),
-        ("call", Some(method)) => rpc_call(method)?,
+        ("call", Some(method)) => rpc_call(method),
         _ => return Err(Failure::new("rpc: list, or call METHOD")),
     };
     println!("{answer}");
@@ -360,16 +400,16 @@ fn signatures() -> Value {
     Value::Object(TABLE.iter().map(signature).collect())
 }
 
-fn rpc_call(method: &str) -> Result<Value, Failure> {
+fn rpc_call(method: &str) -> Value {
     let mut text = String::new();
-    std::io::stdin().take(MAX_PARAMS_BYTES).read_to_string(&mut text)?;
-    let params = match text.trim() {
-        "" => json!({}),
-        text => serde_json::from_str(text).map_err(|error| Failure::new(format!("rpc: {error}")))?,
+    let params = match std::io::stdin().take(MAX_PARAMS_BYTES).read_to_string(&mut text) {
+        Ok(_) if text.trim().is_empty() => Ok(json!({})),
+        Ok(_) => serde_json::from_str(&text).map_err(|error| format!("parameters: {error}")),
+        Err(error) => Err(format!("parameters: {error}")),
     };
-    Ok(match call(method, &params) {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(refused)) => json!({ "error": refused }),
-        Err(failure) => json!({ "error": failure.to_string() }),
-    })
+    let answer = params.and_then(|params| match call(method, &params) {
+        Ok(answer) => answer.map_err(|refused| refused.message),
+        Err(failure) => Err(failure.to_string()),
+    });
+    answer.unwrap_or_else(|error| json!({ "error": error }))
 }

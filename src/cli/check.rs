@@ -25,8 +25,16 @@ pub(super) struct Args {
 /// Prints the findings.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let file = args.file.clone().unwrap_or_else(|| PathBuf::from("/etc/config/streamguard"));
-    let text =
-        facts::read_text(&file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    let text = match facts::read_text(&file) {
+        Ok(text) => text,
+        Err(error) => {
+            let failure = Failure::new(format!("{}: {error}", file.display()));
+            if args.json {
+                println!("{}", failure.as_json());
+            }
+            return Err(failure);
+        }
+    };
     let (_, findings) = Config::load(&text, None);
     if args.json {
         println!("{}", json!({ "findings": findings }));

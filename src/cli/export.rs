@@ -20,7 +20,7 @@ pub(super) struct ExportArgs {
     /// windows, usage, sessions, traffic, flows, alerts or pcap
     #[argh(positional)]
     what: String,
-    /// csv (default), json or ndjson
+    /// csv (default), json or ndjson; of pcap it is the answer that json gives
     #[argh(option, default = "Form::Csv")]
     format: Form,
     /// from this date, time, second, or word: today, week, month, 7d, 24h; default: a day ago
@@ -42,7 +42,7 @@ pub(super) struct ExportArgs {
 
 /// A method of the daemon; its refusal is a line for people.
 fn call(method: &str, params: &Value) -> Result<Value, Failure> {
-    ask::call(method, params)?.map_err(|refused| Failure::new(super::shown::safe(&refused)))
+    ask::call(method, params)?.map_err(|refused| Failure::new(refused.to_string()))
 }
 
 /// Writes what was asked for.
@@ -50,7 +50,10 @@ pub(super) fn export(args: &ExportArgs) -> Result<ExitCode, Failure> {
     if args.what == "pcap" {
         let params = json!({ "from": args.from, "to": args.to, "who": args.who, "alert": args.alert });
         let answer = call("export_pcap", &params)?;
-        println!("{}: {} packets", answer["file"].as_str().unwrap_or(""), answer["packets"]);
+        match args.format {
+            Form::Csv => println!("{}: {} packets", answer["file"].as_str().unwrap_or(""), answer["packets"]),
+            Form::Json | Form::Ndjson => println!("{answer}"),
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let Some(table) = Table::find(&args.what) else {

@@ -126,6 +126,11 @@ impl Failure {
     fn new(line: impl Into<String>) -> Self {
         Self::Line(line.into())
     }
+
+    /// For who asked for JSON.
+    fn as_json(&self) -> serde_json::Value {
+        serde_json::json!({ "error": { "code": "could_not_run", "message": self.to_string() } })
+    }
 }
 
 impl fmt::Display for Failure {

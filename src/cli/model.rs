@@ -44,8 +44,12 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
             true => (threat_schema_text(), threat_schema_hash()),
             false => (schema_text(), schema_hash()),
         };
-        print!("{text}");
-        println!("hash {hash:016x}");
+        if args.json {
+            println!("{}", serde_json::json!({ "schema": text, "schema_hash": format!("{hash:016x}") }));
+        } else {
+            print!("{text}");
+            println!("hash {hash:016x}");
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if args.threats {
@@ -54,6 +58,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
     let model = match load(args.file.as_ref()) {
         Ok(model) => model,
         Err(refused) => {
+            if args.json {
+                println!("{}", refused.as_json());
+            }
             eprintln!("streamguard: {refused}");
             return Ok(ExitCode::FAILURE);
         }

@@ -1,31 +1,55 @@
 //! Answers of the daemon as text for a terminal. Names come from the LAN and are hostile: what could move a cursor
-//! is shown as `?`.
+//! or turn the direction of writing is shown as `?`.
 
 use std::io::{self, Write};
 
 use serde_json::Value;
 
 use super::past;
+use crate::dissect::hostname::is_visible;
 use crate::time::WallTime;
 use crate::units::Bytes;
 
 /// Longest name shown.
 const NAME_CHARS: usize = 24;
 
-/// Text without control characters.
+/// Text without what is not seen but acts on the rest.
 pub(super) fn safe(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars().map(|c| if is_visible(c) { c } else { '?' }).collect()
+}
+
+/// The beginning of a text, as much of it as a screen of so many columns and rows holds; the last row says what does
+/// not fit.
+pub(super) fn fit(text: &str, (columns, rows): (usize, usize)) -> String {
+    let lines: Vec<String> = text.lines().map(|line| line.chars().take(columns).collect()).collect();
+    let room = rows.saturating_sub(1);
+    if lines.len() <= room {
+        return lines.join("\n") + "\n";
+    }
+    let shown = room.saturating_sub(1);
+    let more: String = format!("… {} more", lines.len() - shown).chars().take(columns).collect();
+    let shown = lines.into_iter().take(shown).chain([more]);
+    shown.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+/// How much a table of clients says.
+#[derive(Clone, Copy)]
+enum Table {
+    /// Names, or addresses where there are none.
+    Named,
+    /// Both.
+    Identified,
 }
 
 /// Prints an answer of a method.
 pub(super) fn answer(out: &mut impl Write, method: &str, answer: &Value) -> io::Result<()> {
     match method {
         "status" => status(out, answer),
-        "clients" => clients(out, answer),
+        "clients" => clients(out, answer, Table::Identified),
         "client" => client(out, answer),
         "grant" | "revoke" | "pause" | "resume" | "reset" => match answer.get("client") {
             Some(one) => client(out, one),
-            None => clients(out, answer),
+            None => clients(out, answer, Table::Named),
         },
         "alerts" => alerts(out, answer),
         "ack" => alert(out, answer.get("alert").unwrap_or(answer)),
@@ -94,12 +118,21 @@ fn status(out: &mut impl Write, status: &Value) -> io::Result<()> {
     if number(status, "findings") > 0 {
         writeln!(out, "{} findings in the configuration: streamguard check", number(status, "findings"))?;
     }
+    for plan in status.get("plans").and_then(Value::as_array).into_iter().flatten() {
+        let (used, limit) = (bytes(number(plan, "used_bytes")), bytes(number(plan, "limit_bytes")));
+        writeln!(out, "plan {}: {used} of {limit}, ends {}", text(plan, "plan"), text(plan, "ends"))?;
+    }
     writeln!(out)?;
-    clients(out, status)
+    clients(out, status, Table::Named)
 }
 
-fn clients(out: &mut impl Write, answer: &Value) -> io::Result<()> {
-    writeln!(out, "{:<24} {:>8} {:>8} {:>8}  STANDING", "DEVICE", "USED", "QUOTA", "LEFT")?;
+fn clients(out: &mut impl Write, answer: &Value, table: Table) -> io::Result<()> {
+    let address = |address: &str| match table {
+        Table::Named => String::new(),
+        Table::Identified => format!(" {address:<17}"),
+    };
+    let (device, address_is) = ("DEVICE", address("ADDRESS"));
+    writeln!(out, "{device:<24}{address_is} {:>8} {:>8} {:>8}  STANDING", "USED", "QUOTA", "LEFT")?;
     for one in answer.get("clients").and_then(Value::as_array).into_iter().flatten() {
         let time = |key: &str| match one.get(key).and_then(Value::as_u64) {
             Some(seconds) => duration(seconds),
@@ -107,7 +140,8 @@ fn clients(out: &mut impl Write, answer: &Value) -> io::Result<()> {
         };
         let name: String = name(one).chars().take(NAME_CHARS).collect();
         let (used, quota, left) = (time("used_s"), time("quota_s"), time("left_s"));
-        writeln!(out, "{name:<24} {used:>8} {quota:>8} {left:>8}  {}", text(one, "standing"))?;
+        let (address, standing) = (address(&text(one, "client")), text(one, "standing"));
+        writeln!(out, "{name:<24}{address} {used:>8} {quota:>8} {left:>8}  {standing}")?;
     }
     Ok(())
 }
@@ -190,7 +224,7 @@ mod tests {
     #[test]
     fn clients_are_a_table_and_hostile_names_stay_in_their_cell() {
         let clients = json!({ "clients": [
-            { "client": "02:00:00:00:00:01", "name": "Tablet\u{1b}[2J", "used_s": 3_909, "quota_s": 5_400, "left_s": 1_491,
+            { "client": "02:00:00:00:00:01", "name": "Tablet\u{1b}[2J\u{202e}", "used_s": 3_909, "quota_s": 5_400, "left_s": 1_491,
               "standing": "within" },
             { "client": "02:00:00:00:00:02", "name": null, "used_s": 0, "quota_s": null, "left_s": null,
               "standing": "unlimited" },
@@ -198,10 +232,19 @@ mod tests {
         let mut out = Vec::new();
         answer(&mut out, "clients", &clients).unwrap();
         let expected = "\
-DEVICE                       USED    QUOTA     LEFT  STANDING
-Tablet?[2J                1:05:09  1:30:00    24:51  within
-02:00:00:00:00:02            0:00        —        —  unlimited
+DEVICE                   ADDRESS               USED    QUOTA     LEFT  STANDING
+Tablet?[2J?              02:00:00:00:00:01  1:05:09  1:30:00    24:51  within
+02:00:00:00:00:02        02:00:00:00:00:02     0:00        —        —  unlimited
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_small_screen_shows_the_beginning_and_says_how_much_is_left_out() {
+        let text = "status\n\nDEVICE                   USED\none\ntwo\nthree\n";
+        assert_eq!(fit(text, (80, 24)), text);
+        assert_eq!(fit(text, (20, 5)), "status\n\nDEVICE              \n… 3 more\n");
+        assert_eq!(fit(text, (4, 2)), "… 6 \n");
+        assert_eq!(fit(text, (0, 0)), "\n");
     }
 }
