@@ -56,7 +56,7 @@ tree() {
 	case $package in
 	streamguard)
 		put 755 "$out/$target/streamguard" "$dir/usr/sbin/streamguard"
-		(cd "$root/files" && find . -path ./www -prune -o -type f -print) | while read -r file; do
+		(cd "$root/files" && find . \( -path ./www -o -path ./systemd \) -prune -o -type f -print) | while read -r file; do
 			case $file in
 			./etc/config/*) mode=600 ;;
 			./etc/init.d/* | ./etc/streamguard/hooks.d/* | ./usr/libexec/*) mode=755 ;;
