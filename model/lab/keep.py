@@ -29,15 +29,18 @@ def seconds_of(capture):
 def keep_seconds(binary, capture):
     """Writes the seconds of a packed capture beside it; clients are addresses, as in manifests."""
     # the lab packs with a window of its own, which only zstd itself unpacks
-    unpack = subprocess.Popen(["zstd", "-dcq", "--long=27", capture], stdout=subprocess.PIPE)
+    unpack = subprocess.Popen(["zstd", "-dcq", "--long=27", capture], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     count = subprocess.Popen(
         [binary, "features", "--identify", "ip", "--of", "seconds", "--", "-"],
         stdin=unpack.stdout, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )
     unpack.stdout.close()
     text, errors = count.communicate()
-    if count.returncode or unpack.wait():
-        raise KeepError(f"{capture}: {errors.decode(errors='replace').strip()[-300:] or 'zstd cannot unpack it'}")
+    unpacked = unpack.wait() == 0
+    if count.returncode:
+        raise KeepError(f"{capture}: {errors.decode(errors='replace').strip()[-300:]}")
+    if not unpacked:
+        raise KeepError(f"{capture}: zstd cannot unpack it")
     place = seconds_of(capture)
     fresh = place.with_name(f"{place.name}.new")
     subprocess.run(["zstd", "-19", "-q", "-f", "-o", fresh], input=text, check=True)

@@ -79,10 +79,11 @@ class Extractor:
     def kept(recording, shift):
         """What there is of a recording, first of these: its packets, its seconds, its rows at this shift (of recordings whose packets went
         before seconds were kept: `features --identify ip --phase SHIFT`, packed)."""
-        beside = recording.path.with_name
-        seconds = beside(f"{recording.path.name}.seconds.zst")
-        rows = beside(f"{recording.path.name}.phase{shift}.csv.zst")
-        return next((place for place in (recording.path, seconds) if place.exists()), rows)
+        for end in ("", ".seconds.zst", f".phase{shift}.csv.zst"):
+            place = recording.path.with_name(recording.path.name + end)
+            if place.exists():
+                return place
+        raise ExtractError(f"{recording.path}: neither the capture nor its seconds nor its rows at {shift} s are there")
 
     def key(self, recording, shift):
         stat = self.kept(recording, shift).stat()

@@ -97,6 +97,52 @@ fn more_servers_than_the_table_holds_keep_the_busiest() {
 }
 
 #[test]
+fn only_a_full_table_of_servers_with_bytes_has_one_displaced() {
+    let mut windows = Windows::new();
+    let client = client();
+    let from = |i| Sample { server: Addr::from_v4([203, 0, 113, i]), ..sample(Moment::from_secs(1), 100) };
+    closed(&mut windows, Moment::from_secs(0));
+    for i in 0..MAX_SERVERS as u8 {
+        assert!(!windows.displaces(client, &from(i)));
+        windows.observe(client, &from(i));
+    }
+    assert!(!windows.displaces(client, &from(7)), "it has a place");
+    assert!(windows.displaces(client, &from(200)));
+    assert!(!windows.displaces(client, &Sample { direction: Direction::Up, ..from(200) }));
+    // Two minutes later nobody has bytes any more.
+    closed(&mut windows, Moment::from_secs(141));
+    let late = |i| Sample { at: Moment::from_secs(141), ..from(i) };
+    assert!(!windows.displaces(client, &late(200)));
+}
+
+#[test]
+fn sums_of_seconds_are_counted_like_the_packets_they_stand_for() {
+    let client = client();
+    let at = Moment::from_secs(1);
+    let (mut packets, mut seconds) = (Windows::new(), Windows::new());
+    let mut sums = Sums::default();
+    for windows in [&mut packets, &mut seconds] {
+        closed(windows, at);
+    }
+    let mut latest = None;
+    for (i, len) in [1_500, 60, 400, 1_200].into_iter().enumerate() {
+        let direction = if i == 2 { Direction::Up } else { Direction::Down };
+        let sample = Sample { direction, ..sample(at + Duration::from_millis(i as u64 * 7), len) };
+        packets.observe(client, &sample);
+        sums.count(&sample, latest);
+        latest = Some(sample.at);
+    }
+    seconds.add(client, at, Addr::from_v4([203, 0, 113, 9]), &sums);
+    for windows in [&mut packets, &mut seconds] {
+        closed(windows, Moment::from_secs(11));
+    }
+    let (packets, seconds) = (packets.client(client).unwrap(), seconds.client(client).unwrap());
+    assert_eq!(packets.sums(0), seconds.sums(0));
+    assert_eq!((packets.second(1), packets.sums(0).servers()), (2_760, 1));
+    assert_eq!((seconds.second(1), seconds.servers()[0].bytes_at(0)), (2_760, 2_760));
+}
+
+#[test]
 fn a_client_costs_less_than_three_kibibytes() {
     assert!(Windows::bytes_per_client() < 3_072, "{}", Windows::bytes_per_client());
 }
