@@ -56,6 +56,22 @@ fn rows_of_seconds_are_those_of_the_capture_byte_for_byte() {
     }
 }
 
+/// Floods of servers, forged addresses, clocks of other tools.
+#[test]
+fn rows_of_the_seconds_of_attacks_are_those_of_their_captures() {
+    let mut captures = 0;
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/attacks/captures")).unwrap() {
+        let path = entry.unwrap().path().display().to_string();
+        if path.ends_with(".pcap.zst") {
+            let seconds = Scratch::new("seconds-attack", &said(&["--of", "seconds", &path]));
+            let rows = said(&["--phase", "8", &path]);
+            assert!(rows == said(&["--phase", "8", seconds.path()]), "{path}");
+            captures += 1;
+        }
+    }
+    assert!(captures > 50, "{captures}");
+}
+
 #[test]
 fn a_cut_file_is_refused_by_name_and_line() {
     let whole = said(&["--of", "seconds", DEMO]);

@@ -56,6 +56,8 @@ class Recording(unittest.TestCase):
                 rows = list(csv.DictReader(rows))
             self.assertEqual({r["client"] for r in rows}, {f"192.168.77.{n}" for n in (11, 12, 13)})
             self.assertGreater(int(rows[0]["packets"]), 500)
+            kept = pathlib.Path(folder) / "short" / "short.pcap.zst.seconds.zst"
+            self.assertTrue(kept.exists() or "short: no seconds: " in done.stderr, done.stderr)
             self.assertNotIn(
                 "sgtest-", subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
             )
