@@ -32,7 +32,7 @@ use counters::Counters;
 use ears::{Backlog, Ears, Heard};
 use enforce::{Enforcer, chain};
 use keeper::Keeper;
-use settings::{load_config, load_model};
+use settings::{first_config, load_config, load_model};
 
 mod alerts;
 mod counters;
@@ -179,10 +179,7 @@ pub fn run(options: Options) -> Result<(), DaemonError> {
 impl Daemon {
     fn start(options: Options) -> Result<Self, DaemonError> {
         let signals = Signals::open().map_err(DaemonError::System)?;
-        let (config, findings) = load_config(options.config.as_deref(), None);
-        if !config.main.enabled {
-            return Err(DaemonError::Disabled);
-        }
+        let (config, findings) = first_config(options.config.as_deref())?;
         let trust = if facts::is_openwrt() { Trust::Synchronised } else { Trust::Plausible };
         let clock = Clock::start(trust).map_err(DaemonError::System)?;
         let (model, model_trouble) = load_model(config.main.model.as_deref());

@@ -410,3 +410,44 @@ fn where_hardware_forwards_bytes_come_from_the_kernel() {
         (house.client("Phone")["standing"] == "capped").then_some(())
     });
 }
+
+#[test]
+fn options_hold_from_the_first_second_and_after_a_reload() {
+    let Some(mut house) = Household::try_new("reload") else { return };
+    let quiet =
+        CONFIG.replace("	option grace", "	option log_level 'err'\n	option on_stop 'keep'\n	option grace");
+    house.daemon_on(&quiet, &[]);
+    assert!(!house.log().contains("started on"), "{}", house.log());
+
+    // History goes on in another directory; what was used does not start anew.
+    let config = house.dir.join("config");
+    let text = fs::read_to_string(&config).expect("config");
+    let state = house.dir.join("state").display().to_string();
+    let moved = text.replace(&format!("state_dir '{state}'"), &format!("state_dir '{state}2'"));
+    fs::write(&config, moved).expect("config");
+    house.call("reload", &json!({}));
+    assert_eq!(
+        house.call("doctor", &json!({}))["storage"]["database"],
+        json!(format!("{state}2/streamguard.db"))
+    );
+
+    // A file that is not there changes nothing, and is told.
+    fs::rename(&config, house.dir.join("away")).expect("rename");
+    let found = house.call("reload", &json!({}));
+    assert!(
+        found["findings"][0]["reason"].as_str().is_some_and(|why| why.contains("cannot be read")),
+        "{found}"
+    );
+    assert_eq!(house.client("Tablet")["quota_s"], 60, "the last good configuration is in force");
+
+    // Switched off is off, whatever is to stay after a stop.
+    house.call("pause", &json!({ "who": "Tablet" }));
+    let off = text.replace("config streamguard 'main'", "config streamguard 'main'\n	option enabled '0'");
+    fs::write(&config, off).expect("config");
+    run(&format!("kill -HUP {}", house.pid("daemon")));
+    assert!(house.ends("daemon"));
+    assert_eq!(house.router("nft list tables").trim(), "table inet fw4");
+    let run_again = [&binary(), "run", "--config", &config.display().to_string(), "--interface", "br-lan"];
+    house.start("daemon", "router", &run_again);
+    assert!(house.ends("daemon"), "not started, and no reason to try again");
+}

@@ -116,7 +116,11 @@ fn status(out: &mut impl Write, status: &Value) -> io::Result<()> {
         writeln!(out, "quota day {day}, ends {}", text(status, "day_ends"))?;
     }
     if number(status, "findings") > 0 {
-        writeln!(out, "{} findings in the configuration: streamguard check", number(status, "findings"))?;
+        writeln!(
+            out,
+            "findings in the configuration, see streamguard check: {}",
+            number(status, "findings")
+        )?;
     }
     for plan in status.get("plans").and_then(Value::as_array).into_iter().flatten() {
         let (used, limit) = (bytes(number(plan, "used_bytes")), bytes(number(plan, "limit_bytes")));
@@ -148,7 +152,11 @@ fn clients(out: &mut impl Write, answer: &Value, table: Table) -> io::Result<()>
 
 fn client(out: &mut impl Write, one: &Value) -> io::Result<()> {
     writeln!(out, "{}: {}", name(one), text(one, "standing"))?;
-    tree(out, one, 1)
+    let mut one = one.clone();
+    if let Some(nanos) = one.get("until").and_then(Value::as_i64) {
+        one["until"] = Value::String(WallTime::from_nanos(nanos).to_string());
+    }
+    tree(out, &one, 1)
 }
 
 /// Anything else, as indented `key: value` lines.
@@ -236,6 +244,15 @@ DEVICE                   ADDRESS               USED    QUOTA     LEFT  STANDING
 Tablet?[2J?              02:00:00:00:00:01  1:05:09  1:30:00    24:51  within
 02:00:00:00:00:02        02:00:00:00:00:02     0:00        —        —  unlimited
 ";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_end_of_a_restriction_is_a_date() {
+        let one = json!({ "name": "Tablet", "standing": "paused", "until": 1_795_406_400_000_000_000_u64 });
+        let mut out = Vec::new();
+        answer(&mut out, "client", &one).unwrap();
+        let expected = "Tablet: paused\n  name: Tablet\n  standing: paused\n  until: 2026-11-23T04:00:00Z\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

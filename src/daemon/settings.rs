@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::enforce::chain;
-use super::{Daemon, Ears};
-use crate::config::{Config, Effect, Finding};
+use super::{Daemon, DaemonError, Ears};
+use crate::config::{Capture, Config, Effect, Finding};
 use crate::engine::Model;
 use crate::os::facts;
 use crate::os::files::read_bounded;
@@ -19,7 +19,8 @@ impl Daemon {
             log::warn!("config: {finding}");
         }
         self.findings = findings;
-        let capture_changed = config.capture != self.house.config().capture;
+        let heard_by = |capture: &Capture| (capture.snaplen, capture.ring);
+        let capture_changed = heard_by(&config.capture) != heard_by(&self.house.config().capture);
         let interfaces_changed = self.options.interfaces.is_empty()
             && config.main.interfaces != self.house.config().main.interfaces;
         if capture_changed || interfaces_changed {
@@ -71,6 +72,16 @@ pub(super) fn load_model(path: Option<&str>) -> (Arc<Model>, Option<String>) {
             (Arc::new(Model::embedded()), Some(reason))
         }
     }
+}
+
+/// The configuration at the start.
+///
+/// # Errors
+/// If it says that the service is not to run.
+pub(super) fn first_config(path: Option<&Path>) -> Result<(Config, Vec<Finding>), DaemonError> {
+    let (config, findings) = load_config(path, None);
+    crate::os::log::set_level(config.main.log_level);
+    if config.main.enabled { Ok((config, findings)) } else { Err(DaemonError::Disabled) }
 }
 
 /// The configuration of a file, or the defaults. A file that cannot be read keeps what is in force.

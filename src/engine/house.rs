@@ -192,7 +192,8 @@ impl House {
     pub fn set_config(&mut self, config: Config) {
         self.ledger.set_settings(config.quota.clone());
         self.calendar = Calendar::new(self.calendar.zone().clone(), config.quota.reset_time);
-        if config.capture != self.config.capture {
+        let kept_in = |capture: &config::Capture| (capture.packets, capture.snaplen);
+        if kept_in(&config.capture) != kept_in(&self.config.capture) {
             self.packets = Packets::new(config.capture.packets, config.capture.snaplen);
         }
         self.config = config;

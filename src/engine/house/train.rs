@@ -167,4 +167,17 @@ pub(super) mod tests {
         assert_eq!(entries, expected);
         assert_eq!(coupled.packets.len(), alone.packets.len());
     }
+
+    #[test]
+    fn a_configuration_that_leaves_the_ring_as_it_is_leaves_its_packets() {
+        let mut house = house();
+        let data = bytes(7);
+        let at = Moment::from_secs(1);
+        house.frame(&Frame { at, link: LinkType::Ethernet, wire_len: data.len() as u32, data: &data });
+        let text = |option: &str| format!("config capture 'capture'\n\toption {option}\n");
+        house.set_config(Config::load(&text("dir '/mnt/usb'"), None).0);
+        assert_eq!(house.packets.len(), 1);
+        house.set_config(Config::load(&text("packets '0'"), None).0);
+        assert_eq!(house.packets.len(), 0);
+    }
 }
