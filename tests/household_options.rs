@@ -451,3 +451,33 @@ fn options_hold_from_the_first_second_and_after_a_reload() {
     house.start("daemon", "router", &run_again);
     assert!(house.ends("daemon"), "not started, and no reason to try again");
 }
+
+#[test]
+fn a_second_lan_counts_and_an_ipv6_only_device_in_it_is_stopped() {
+    let Some(mut house) = Household::try_new("guests") else { return };
+    house.ip("router", "link add br-guest address 02:00:00:00:00:0a type bridge");
+    house.ip("router", "address add fd00:10::1/64 dev br-guest nodad");
+    house.ip("router", "link set br-guest up");
+    house.ip("router", "link set lan2 master br-guest");
+    house.router("nft add rule inet fw4 forward iifname br-guest accept");
+    house.ip("phone", "address flush dev eth0");
+    house.ip("phone", "address add fd00:10::12/64 dev eth0 nodad");
+    house.ip("phone", "-6 route replace default via fd00:10::1");
+    house.ip("servers", "-6 route add fd00:10::/64 via 2001:db8:1::1");
+    house.start("servers", "servers", &["python3", SERVERS]);
+    house.daemon_with("config streamguard 'main'\n\tlist interface 'br-lan'\n");
+    house.signal("daemon", "TERM");
+    // Both as the configuration names them.
+    let config = house.dir.join("config");
+    let text = fs::read_to_string(&config).expect("config");
+    fs::write(&config, text.replace("'br-lan'", "'br-lan br-guest'")).expect("config");
+    house.start("daemon", "router", &[&binary(), "run", "--config", &config.display().to_string()]);
+    within(Duration::from_secs(20), "the daemon answers", || house.try_call("status", &json!({})));
+    let mut listener = house.listener();
+    house.player("tablet-video", "tablet", ["tcp", "203.0.113.10", SEGMENT, "4"]);
+    house.player("phone-video", "phone", ["tcp", "2001:db8:1::10", SEGMENT, "4"]);
+    house.blocked_at(&mut listener, "Phone");
+    house.fails("phone-video");
+    assert_eq!(house.client("Phone")["blocked_servers"], json!(["2001:db8:1::10"]));
+    assert!(house.client("Tablet")["used_s"].as_u64().is_some_and(|used_s| used_s >= 30));
+}

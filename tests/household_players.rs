@@ -131,7 +131,7 @@ impl Household {
             .map(|what| format!("{what}_temp_path {dir}/nginx-{what}; "))
             .concat();
         let text = format!(
-            "daemon off; pid {dir}/nginx.pid; error_log {dir}/nginx.errors; user root; events {{}}
+            "daemon off; master_process off; pid {dir}/nginx.pid; error_log {dir}/nginx.errors; user root; events {{}}
              http {{ access_log off; {paths} server {{ listen 8081; listen [::]:8081; root {dir}/www; }} }}"
         );
         let file = format!("{dir}/nginx.conf");

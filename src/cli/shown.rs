@@ -122,6 +122,12 @@ fn status(out: &mut impl Write, status: &Value) -> io::Result<()> {
             number(status, "findings")
         )?;
     }
+    if status.get("learning") == Some(&Value::Bool(true)) {
+        writeln!(out, "learning (option learn_days): nothing is blocked yet")?;
+    }
+    if status.get("measurable") == Some(&Value::Bool(false)) {
+        writeln!(out, "watch time is not measurable: hardware forwards past the capture")?;
+    }
     for plan in status.get("plans").and_then(Value::as_array).into_iter().flatten() {
         let (used, limit) = (bytes(number(plan, "used_bytes")), bytes(number(plan, "limit_bytes")));
         writeln!(out, "plan {}: {used} of {limit}, ends {}", text(plan, "plan"), text(plan, "ends"))?;
@@ -243,6 +249,26 @@ mod tests {
 DEVICE                   ADDRESS               USED    QUOTA     LEFT  STANDING
 Tablet?[2J?              02:00:00:00:00:01  1:05:09  1:30:00    24:51  within
 02:00:00:00:00:02        02:00:00:00:00:02     0:00        —        —  unlimited
+";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_status_says_why_nothing_is_blocked_or_measured() {
+        let status = json!({
+            "version": "1", "mode": "enforce", "clock": "synchronised", "enforcement": "in force", "uptime_s": 61,
+            "learning": true, "measurable": false, "clients": [],
+            "plans": [{ "plan": "guest", "used_bytes": 1_500_000, "limit_bytes": 2_000_000, "ends": null }],
+        });
+        let mut out = Vec::new();
+        answer(&mut out, "status", &status).unwrap();
+        let expected = "\
+streamguard 1, enforce, up 1:01; clock synchronised; enforcement in force
+learning (option learn_days): nothing is blocked yet
+watch time is not measurable: hardware forwards past the capture
+plan guest: 1.5 MB of 2.0 MB, ends —
+
+DEVICE                       USED    QUOTA     LEFT  STANDING
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

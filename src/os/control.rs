@@ -12,6 +12,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::PermissionsExt;
@@ -178,6 +179,8 @@ struct Connected {
 /// Both sockets and everybody connected to them.
 pub struct Desk {
     directory: PathBuf,
+    /// Held as long as the desk is open. Of two daemons that start at the same moment neither sees the other's socket.
+    _lock: Option<File>,
     listeners: Vec<(Access, UnixListener)>,
     peers: Vec<Connected>,
     next_no: u64,
@@ -214,6 +217,7 @@ impl Desk {
             move |source| ControlError::Socket { path, source }
         };
         std::fs::create_dir_all(directory).map_err(failed(directory))?;
+        let lock = lock(directory)?;
         let mut listeners = Vec::new();
         for access in [Access::Control, Access::View] {
             let path = directory.join(access.socket_name());
@@ -234,7 +238,16 @@ impl Desk {
             listeners.push((access, listener));
         }
         let directory = directory.to_owned();
-        Ok(Self { directory, listeners, peers: Vec::new(), next_no: 1, group, turn: 0, turned_away: 0 })
+        Ok(Self {
+            directory,
+            _lock: lock,
+            listeners,
+            peers: Vec::new(),
+            next_no: 1,
+            group,
+            turn: 0,
+            turned_away: 0,
+        })
     }
 
     /// What to poll: descriptors, and whether there is something to write to them.
@@ -353,6 +366,18 @@ impl Desk {
         for peer in self.peers.iter_mut().filter(|peer| peer.listening == Listening::Events) {
             peer.queue(event);
         }
+    }
+}
+
+/// The right to answer in a directory. `None` where it cannot be had for lack of rights to the file: then whoever
+/// answers at the socket decides.
+fn lock(directory: &Path) -> Result<Option<File>, ControlError> {
+    let path = directory.join("lock");
+    let Ok(file) = File::options().create(true).append(true).open(&path) else { return Ok(None) };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(ControlError::InUse(path)),
+        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

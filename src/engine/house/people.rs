@@ -54,7 +54,7 @@ impl House {
     }
 
     /// Whom a parent means: a device by name, MAC or address, a profile, or `all`. A name that the household gave goes
-    /// before one that a device chose for itself; one that several devices chose is nobody's.
+    /// before one that a device chose for itself; one that several devices have is nobody's.
     pub fn who(&self, text: &str) -> Option<Who> {
         if text == "all" {
             return Some(Who::All);
@@ -73,8 +73,10 @@ impl House {
             return Some(Who::Client(owner.unwrap_or(id)));
         }
         let mut known = self.ledger.usages().map(|usage| usage.client);
-        if let Some(device) = settings.devices.iter().find(|d| same(&d.name) || same(&d.key)) {
-            return known.find(|client| device.is(*client)).map(Who::Client);
+        let mut devices = settings.devices.iter().filter(|device| same(&device.name) || same(&device.key));
+        if let Some(device) = devices.next() {
+            let own = known.find(|client| device.is(*client)).map(Who::Client);
+            return own.filter(|_| devices.next().is_none());
         }
         let mut known = known.filter(|client| same(&self.name_of(*client).unwrap_or_default()));
         known.next().filter(|_| known.next().is_none()).map(Who::Client)
@@ -166,8 +168,12 @@ config client
     }
 
     #[test]
-    fn a_name_that_two_devices_chose_is_nobodys() {
+    fn a_name_that_two_devices_have_is_nobodys() {
         let mut house = house();
+        let twins = "config client\n option name 'TV'\n list mac '02:00:00:00:01:07'\n\
+                     config client\n option name 'TV'\n list mac '02:00:00:00:01:08'\n";
+        house.set_config(Config::load(twins, None).0);
+        assert_eq!(house.who("TV"), None);
         let first = greet(&mut house, 1, "phone");
         assert_eq!(house.who("Phone"), Some(Who::Client(first)));
         greet(&mut house, 2, "phone");

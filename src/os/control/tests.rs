@@ -166,6 +166,18 @@ fn a_second_daemon_is_refused_and_a_stale_socket_replaced() {
 }
 
 #[test]
+fn a_second_daemon_is_refused_before_the_first_has_its_sockets() {
+    let place = Place::new("moment");
+    let desk = Desk::open(&place.0, None).unwrap();
+    for access in [Access::Control, Access::View] {
+        std::fs::remove_file(place.0.join(access.socket_name())).unwrap();
+    }
+    assert!(matches!(Desk::open(&place.0, None), Err(ControlError::InUse(_))));
+    drop(desk);
+    assert!(Desk::open(&place.0, None).is_ok());
+}
+
+#[test]
 fn a_caller_gets_its_answer_or_the_reason() {
     let place = Place::new("call");
     let mut desk = Desk::open(&place.0, None).unwrap();
