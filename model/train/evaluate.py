@@ -69,7 +69,7 @@ def session_input(sample, scores, names):
     rows = sample.rows
     first = rows.start_s[0] if len(rows.start_s) else 0.0
     numbers = np.rint((rows.start_s - first) / WINDOW_S).astype(np.int64)
-    columns = ("down_bytes", "bursts_120", "burst_period", "burst_period_cv")
+    columns = ("down_bytes", "down_packets", "bursts_120", "burst_period", "burst_period_cv")
     return first, numbers, [scores, *(rows.x[:, names.index(name)].astype(np.int64) for name in columns)]
 
 

@@ -22,7 +22,7 @@ FOREST = {
 }
 
 SETTINGS = Settings(evidence_bytes=50_000, temper=0.4, bias=-0.25, on=(4.0, 2.5, 2.0), period_default_ds=80,
-                    steady_below_pm=120, steady_hold_ds=50, steady_hold_pm=1500)
+                    steady_below_pm=120, steady_hold_ds=50, steady_hold_pm=1500, dead_pm=1000, dead_bridge_ds=400)
 
 
 def columns_of(names):

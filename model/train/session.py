@@ -2,7 +2,8 @@
 
 A quiet window says nothing (silent video and an idle device look alike), so only windows with evidence move the belief; quiet
 ones use up the playout allowance, which grows with the square of the session's own burst period: who fetches often
-holds little. Who fetches by the clock is missed as soon as it does not. Credit reaches back to where the evidence began.
+holds little. Who fetches by the clock is missed as soon as it does not. After a dead silence, without a packet, the count waits
+for fetching to go on. Credit reaches back to where the evidence began.
 """
 import dataclasses
 import math
@@ -36,6 +37,8 @@ class Settings:
     steady_below_pm: int = 0
     steady_hold_ds: int = 0
     steady_hold_pm: int = 0
+    dead_pm: int = 0
+    dead_bridge_ds: int = 0
     forget_quiet_ds: int = 1800
 
     def llr(self):
@@ -56,7 +59,8 @@ class Settings:
                 "period_bursts_min": self.period_bursts_min, "hold_square": self.hold_square,
                 "hold_min_ds": self.hold_min_ds, "hold_max_ds": self.hold_max_ds,
                 "steady_below_pm": self.steady_below_pm, "steady_hold_ds": self.steady_hold_ds,
-                "steady_hold_pm": self.steady_hold_pm, "forget_quiet_ds": self.forget_quiet_ds}
+                "steady_hold_pm": self.steady_hold_pm, "dead_pm": self.dead_pm, "dead_bridge_ds": self.dead_bridge_ds,
+                "forget_quiet_ds": self.forget_quiet_ds}
 
 
 class Watch:
@@ -69,7 +73,7 @@ class Watch:
     def reset(self):
         self.on, self.belief, self.since = False, self.p["llr_min"], None
         self.period_ds, self.seen, self.hold_ds = self.p["period_default_ds"], False, self.p["hold_min_ds"]
-        self.period_cv = UNSTEADY
+        self.period_cv, self.dead, self.waits_since = UNSTEADY, 0, None
 
     def evidence(self, no, score, bursts, period_ds, period_cv):
         p = self.p
@@ -87,13 +91,27 @@ class Watch:
             hold_ds = min(hold_ds, p["steady_hold_ds"] + p["steady_hold_pm"] * self.period_ds // 1_000)
         self.hold_ds = min(max(hold_ds, p["hold_min_ds"]), p["hold_max_ds"])
 
-    def step(self, no, score, down_bytes, bursts, period_ds, period_cv):
+    def resume(self, no):
+        """Fetching goes on: the first window that is counted now, `no` if none had to wait, or too many had."""
+        since, self.waits_since, self.dead = self.waits_since, None, 0
+        return since if since is not None and (no - self.last - 1) * 100 <= self.p["dead_bridge_ds"] else no
+
+    def listen(self, no, down_packets):
+        """A window without evidence: how dead is the silence?"""
+        self.dead = self.dead + 1 if down_packets == 0 else 0
+        if self.on and self.waits_since is None and 0 < self.p["dead_pm"] * self.period_ds < self.dead * 100_000:
+            self.waits_since = no
+
+    def step(self, no, score, down_bytes, down_packets, bursts, period_ds, period_cv):
         """The windows that become counted: `range(first, no + 1)`, empty if none."""
+        first = no
         if down_bytes >= self.p["evidence_bytes"]:
+            first = self.resume(no)
             self.evidence(no, score, bursts, period_ds, period_cv)
+        else:
+            self.listen(no, down_packets)
         if self.last is None:
             return range(0)
-        first = no
         quiet_ds = (no - self.last) * 100
         if not self.on and self.belief >= self.on_at:
             self.on = True
@@ -104,20 +122,20 @@ class Watch:
             self.reset()
         if not self.on and quiet_ds >= self.p["forget_quiet_ds"]:
             self.reset()
-        return range(first, no + 1) if self.on else range(0)
+        return range(first, no + 1) if self.on and self.waits_since is None else range(0)
 
 
-def steps(params, numbers, scores, down_bytes, bursts, period_ds, period_cv, sensitivity="normal"):
+def steps(params, numbers, scores, down_bytes, down_packets, bursts, period_ds, period_cv, sensitivity="normal"):
     """(window, windows that became counted then) for each window 0..=last number that can change anything. `numbers` are the
     window numbers of the rows given, ascending."""
     watch, at = Watch(params, sensitivity), 0
-    rows = zip(numbers.tolist(), scores.tolist(), down_bytes.tolist(), bursts.tolist(), period_ds.tolist(), period_cv.tolist())
-    for no, score, down, burst, period, cv in rows:
+    rows = zip(*(column.tolist() for column in (numbers, scores, down_bytes, down_packets, bursts, period_ds, period_cv)))
+    for no, *row in rows:
         # Quiet windows without a row: only until nothing can change any more.
         while at < no and (watch.on or watch.belief > params["llr_min"] or watch.since is not None):
-            yield at, watch.step(at, 0, 0, 0, 0, 0)
+            yield at, watch.step(at, 0, 0, 0, 0, 0, 0)
             at += 1
-        yield no, watch.step(no, score, down, burst, period, cv)
+        yield no, watch.step(no, *row)
         at = no + 1
 
 

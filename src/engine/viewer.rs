@@ -107,7 +107,7 @@ impl Viewer {
         outputs: &mut VecDeque<Output>,
     ) -> (Verdict, Duration) {
         let from = match step {
-            Step::Off => return (Verdict::Idle, Duration::ZERO),
+            Step::Off | Step::Waiting => return (Verdict::Idle, Duration::ZERO),
             Step::Ended => {
                 if let Some(session) = self.session.take() {
                     let (client, session) = (turn.client, Box::new(session));
@@ -116,7 +116,7 @@ impl Viewer {
                 return (Verdict::Idle, Duration::ZERO);
             }
             Step::On => turn.no,
-            Step::Began { from } => from.max(turn.span.first_window()),
+            Step::Began { from } | Step::Resumed { from } => from.max(turn.span.first_window()),
         };
         let session = self.session.get_or_insert_with(|| Session::begin(from));
         let mut added = Duration::ZERO;
@@ -143,6 +143,7 @@ fn evidence(row: &Row, score: crate::classify::Score, no: WindowNo) -> Evidence 
         no,
         score,
         down_bytes: u64::from(value(features::DOWN_BYTES)),
+        down_packets: value(features::DOWN_PACKETS),
         bursts_120: value(features::BURSTS_120),
         burst_period_ds: value(features::BURST_PERIOD),
         burst_period_cv_pm: u32::try_from(row[features::BURST_PERIOD_CV]).unwrap_or(u32::MAX),

@@ -10,8 +10,8 @@ mod schema;
 
 pub use extract::{BURST_SECOND_BYTES, extract};
 pub use schema::{
-    BURST_PERIOD, BURST_PERIOD_CV, BURSTS_120, DOWN_BYTES, FEATURES, Feature, N_FEATURES, Row, index_of,
-    schema_hash, schema_text,
+    BURST_PERIOD, BURST_PERIOD_CV, BURSTS_120, DOWN_BYTES, DOWN_PACKETS, FEATURES, Feature, N_FEATURES, Row,
+    index_of, schema_hash, schema_text,
 };
 pub(crate) use schema::{feature, hash_of, text_of};
 

@@ -74,6 +74,8 @@ pub const FEATURES: [Feature; N_FEATURES] = [
 
 /// Positions that the session layer reads; a test holds them against the names.
 pub const DOWN_BYTES: usize = 0;
+/// Position of `down_packets`.
+pub const DOWN_PACKETS: usize = 2;
 /// Position of `bursts_120`.
 pub const BURSTS_120: usize = 40;
 /// Position of `burst_period_cv`.

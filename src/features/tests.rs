@@ -77,8 +77,9 @@ fn the_schema_names_are_unique_and_its_hash_is_pinned() {
     for (i, feature) in FEATURES.iter().enumerate() {
         assert_eq!(index_of(feature.name), Some(i));
     }
-    let named = [DOWN_BYTES, BURSTS_120, BURST_PERIOD_CV, BURST_PERIOD].map(|at| FEATURES[at].name);
-    assert_eq!(named, ["down_bytes", "bursts_120", "burst_period_cv", "burst_period"]);
+    let named =
+        [DOWN_BYTES, DOWN_PACKETS, BURSTS_120, BURST_PERIOD_CV, BURST_PERIOD].map(|at| FEATURES[at].name);
+    assert_eq!(named, ["down_bytes", "down_packets", "bursts_120", "burst_period_cv", "burst_period"]);
     // A changed schema makes every trained artefact unusable: change it on purpose, then train again.
     assert_eq!(format!("{:016x}", schema_hash()), "46b256fba86e4f59");
 }

@@ -8,6 +8,10 @@
 //! both counts the silent end of a video and stops soon after a pause. A player that fetches by the clock has a full
 //! buffer and tells at once when it stops: it gets little more than its own period.
 //!
+//! Not every silence is as deep. While a film plays, something is said in nearly all windows (acknowledgements, keep-alives,
+//! reports of the player); of windows in a pause half hold not one packet. So after a *dead* silence of more than one
+//! period the count *waits*: if fetching goes on soon, what waited is counted after all, and else it was a pause.
+//!
 //! Everything is integer arithmetic on constants that training chose ([`Params`], part of the artefact).
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +44,8 @@ pub struct Evidence {
     pub score: Score,
     /// IP bytes received.
     pub down_bytes: u64,
+    /// Packets received.
+    pub down_packets: u32,
     /// Bursts that began in the last two minutes.
     pub bursts_120: u32,
     /// Mean time between them in tenths of a second.
@@ -57,6 +63,10 @@ pub enum Step {
     Began { from: WindowNo },
     /// The session goes on: count this window.
     On,
+    /// It may be over: this window is counted only if the session is [`Step::Resumed`].
+    Waiting,
+    /// It was not: credit all windows from `from` on, which waited, and this one.
+    Resumed { from: WindowNo },
     /// The session ended before this window.
     Ended,
 }
@@ -71,11 +81,22 @@ pub struct Watcher {
     since: Option<WindowNo>,
     /// Last window that carried evidence.
     last: Option<WindowNo>,
+    /// Windows without a packet in a row.
+    #[serde(default)]
+    dead: u32,
+    /// First window that is not counted yet.
+    #[serde(default)]
+    waits_since: Option<WindowNo>,
     period_ds: u32,
     period_known: PeriodKnown,
     /// How much the periods seen vary, σ / mean in per mille.
     #[serde(default = "unsteady")]
     period_cv_pm: u32,
+}
+
+/// Length of a window in tenths of a second.
+fn window_ds(params: &Params) -> u64 {
+    u64::from(params.window_s) * 10
 }
 
 /// The variation of a period that was not seen.
@@ -97,6 +118,8 @@ impl Watcher {
             activity: Activity::Idle,
             since: None,
             last: None,
+            dead: 0,
+            waits_since: None,
             period_ds: params.period_default_ds,
             period_known: PeriodKnown::Default,
             period_cv_pm: unsteady(),
@@ -116,11 +139,14 @@ impl Watcher {
     /// Judges a closed window. Windows come in order; some may be left out while [`Watcher::is_at_rest`].
     pub fn step(&mut self, params: &Params, sensitivity: Sensitivity, seen: &Evidence) -> Step {
         let carried = seen.down_bytes >= params.evidence_bytes;
+        let from = if carried { self.resume(params, seen.no) } else { seen.no };
         if carried {
             self.weigh(params, seen);
+        } else {
+            self.listen(params, seen);
         }
         let Some(last) = self.last else { return Step::Off };
-        let quiet_ds = seen.no.saturating_sub(last).saturating_mul(u64::from(params.window_s) * 10);
+        let quiet_ds = seen.no.saturating_sub(last).saturating_mul(window_ds(params));
         match self.activity {
             Activity::Idle if self.belief >= params.on(sensitivity) => {
                 self.activity = Activity::Watching;
@@ -137,6 +163,8 @@ impl Watcher {
                 *self = Self::new(params);
                 Step::Ended
             }
+            Activity::Watching if self.waits_since.is_some() => Step::Waiting,
+            Activity::Watching if from < seen.no => Step::Resumed { from },
             Activity::Watching => Step::On,
         }
     }
@@ -146,9 +174,28 @@ impl Watcher {
         match self.activity {
             Activity::Watching => {
                 self.last = self.last.map(|last| last.max(no));
-                Step::On
+                self.dead = 0;
+                if self.waits_since.is_some() { Step::Waiting } else { Step::On }
             }
             Activity::Idle => Step::Off,
+        }
+    }
+
+    /// Fetching goes on: the first window that is counted now, `no` if none had to wait, or too many had.
+    fn resume(&mut self, params: &Params, no: WindowNo) -> WindowNo {
+        self.dead = 0;
+        let (Some(since), Some(last)) = (self.waits_since.take(), self.last) else { return no };
+        let silent_ds = window_ds(params) * no.saturating_sub(last).saturating_sub(1);
+        if silent_ds <= u64::from(params.dead_bridge_ds) { since } else { no }
+    }
+
+    /// A window without evidence: how dead is the silence?
+    fn listen(&mut self, params: &Params, seen: &Evidence) {
+        self.dead = if seen.down_packets == 0 { self.dead.saturating_add(1) } else { 0 };
+        let most = u64::from(params.dead_pm) * u64::from(self.period_ds);
+        let is_dead = params.dead_pm > 0 && u64::from(self.dead) * window_ds(params) * 1_000 > most;
+        if is_dead && self.activity == Activity::Watching && self.waits_since.is_none() {
+            self.waits_since = Some(seen.no);
         }
     }
 

@@ -69,6 +69,12 @@ pub struct Params {
     /// ... and so much of the period, per mille.
     #[serde(default)]
     pub steady_hold_pm: u32,
+    /// Not one packet for longer than so much of the period, per mille: perhaps a pause, so the count waits. 0: never.
+    #[serde(default)]
+    pub dead_pm: u32,
+    /// What waited is counted if fetching goes on within so many tenths of a second of silence.
+    #[serde(default)]
+    pub dead_bridge_ds: u32,
     /// Silence after which collected evidence is forgotten, tenths of a second.
     pub forget_quiet_ds: u32,
 }
@@ -124,6 +130,8 @@ impl Params {
             ("steady_below_pm", params.steady_below_pm <= 1_000),
             ("steady_hold_ds", params.steady_hold_ds <= 6_000),
             ("steady_hold_pm", params.steady_hold_pm <= 100_000),
+            ("dead_pm", params.dead_pm <= 100_000),
+            ("dead_bridge_ds", params.dead_bridge_ds <= 6_000),
             ("forget_quiet_ds", params.forget_quiet_ds <= 36_000),
         ];
         match checks.iter().find(|(_, valid)| !valid) {

@@ -21,12 +21,24 @@ fn params() -> Params {
         steady_below_pm: 120,
         steady_hold_ds: 50,
         steady_hold_pm: 1_500,
+        dead_pm: 1_000,
+        dead_bridge_ds: 300,
         forget_quiet_ds: 1_800,
     }
 }
 
+/// A window in which something is said, if it carries no evidence.
 fn seen(no: WindowNo, score: u16, down_bytes: u64) -> Evidence {
-    Evidence { no, score: Score(score), down_bytes, bursts_120: 0, burst_period_ds: 0, burst_period_cv_pm: 0 }
+    let score = Score(score);
+    Evidence {
+        no,
+        score,
+        down_bytes,
+        down_packets: 3,
+        bursts_120: 0,
+        burst_period_ds: 0,
+        burst_period_cv_pm: 0,
+    }
 }
 
 const VIDEO: u16 = 60_000;
@@ -82,6 +94,71 @@ fn who_fetches_by_the_clock_is_missed_at_once() {
     assert_eq!((both(&least(10), 80), both(&least(200), 80)), ([2, 1], [2, 2]));
     // Never more than the square allows: 6 s, where the clock's would be 11.
     assert_eq!(both(&least(10), 40), [0, 0]);
+}
+
+/// What follows of windows with these packets, from window 12 on, after two minutes of a player with this period.
+/// `f` is a window in which it fetches.
+fn after_watching(params: &Params, burst_period_ds: u32, windows: &str) -> Vec<Step> {
+    let mut watcher = Watcher::new(params);
+    let mut step = |no, down_bytes, down_packets| {
+        let evidence = Evidence {
+            down_packets,
+            bursts_120: 6,
+            burst_period_ds,
+            burst_period_cv_pm: 400,
+            ..seen(no, VIDEO, down_bytes)
+        };
+        watcher.step(params, Sensitivity::Normal, &evidence)
+    };
+    (0..12).for_each(|no| _ = step(no, 500_000, 400));
+    let windows = (12..).zip(windows.chars());
+    windows
+        .map(|(no, window)| match window {
+            'f' => step(no, 500_000, 400),
+            packets => step(no, 100, packets.to_digit(10).unwrap()),
+        })
+        .collect()
+}
+
+#[test]
+fn a_dead_silence_waits_and_is_counted_if_fetching_goes_on() {
+    use Step::{Ended, Off, On, Resumed, Waiting};
+    let params = params();
+    // 0.04 · 140² ds = 78 s of allowance; dead for longer than 14 s are two windows.
+    assert_eq!(after_watching(&params, 140, "0000"), [On, Waiting, Waiting, Waiting]);
+    assert_eq!(after_watching(&params, 140, "000f"), [On, Waiting, Waiting, Resumed { from: 13 }]);
+    // More than 30 s of silence were a pause; what comes after it is watched.
+    assert_eq!(after_watching(&params, 140, "0000ff"), [On, Waiting, Waiting, Waiting, On, On]);
+    // Whatever is said, only fetching shows that the film goes on.
+    assert_eq!(after_watching(&params, 140, "0021f"), [On, Waiting, Waiting, Waiting, On]);
+    // The allowance ends the session, waiting or not, and nothing is made up for.
+    assert_eq!(after_watching(&params, 140, "00000000f")[6..], [Waiting, Ended, Off]);
+    // A word in between, and it was not dead for long.
+    assert_eq!(after_watching(&params, 140, "0101"), [On; 4]);
+    // A player that fetches every six seconds is dead after one window.
+    let least = Params { hold_min_ds: 600, ..params.clone() };
+    assert_eq!(after_watching(&least, 60, "0f"), [Waiting, Resumed { from: 12 }]);
+    // Artefacts from before that count on.
+    let never = Params { dead_pm: 0, ..params };
+    assert_eq!(after_watching(&never, 140, "0000"), [On; 4]);
+}
+
+#[test]
+fn a_window_that_nobody_could_see_is_not_dead() {
+    let params = params();
+    let mut watcher = Watcher::new(&params);
+    let mut step = |no, down_bytes, down_packets| {
+        let evidence = Evidence { down_packets, ..seen(no, VIDEO, down_bytes) };
+        watcher.step(&params, Sensitivity::Normal, &evidence)
+    };
+    (0..12).for_each(|no| _ = step(no, 500_000, 400));
+    // Of the default period, ten seconds, one dead window is as long.
+    assert_eq!(step(12, 0, 0), Step::On);
+    assert_eq!(watcher.step_unknown(13), Step::On);
+    let dead = |no| Evidence { down_packets: 0, ..seen(no, VIDEO, 0) };
+    assert_eq!(watcher.step(&params, Sensitivity::Normal, &dead(14)), Step::On);
+    assert_eq!(watcher.step(&params, Sensitivity::Normal, &dead(15)), Step::Waiting);
+    assert_eq!(watcher.step_unknown(16), Step::Waiting);
 }
 
 #[test]

@@ -16,12 +16,12 @@ import train
 from manifest import Client
 from session import Settings
 
-NAMES = ["down_bytes", "bursts_120", "burst_period", "burst_period_cv"]
+NAMES = ["down_bytes", "down_packets", "bursts_120", "burst_period", "burst_period_cv"]
 
 
 def sample(down, intervals):
     """A client with these received bytes in windows of ten seconds from 0."""
-    x = np.array([[d, 5, 100, 400] for d in down], np.int64)
+    x = np.array([[d, d // 1000, 5, 100, 400] for d in down], np.int64)
     rows = types.SimpleNamespace(start_s=10.0 * np.arange(len(down)), x=x)
     recording = types.SimpleNamespace(duration_s=10.0 * len(down))
     return types.SimpleNamespace(rows=rows, recording=recording, client=Client("192.0.2.1", "vod", "vod", intervals))
