@@ -12,7 +12,7 @@ STUDY = pathlib.Path(__file__).with_name("study.md")
 HEAD = """# Accuracy
 
 Written by `make accuracy`; do not edit. Every number comes from `streamguard analyze --json --model FOLD` (release binary) with a model that did not see
-what it is scored on, and from the judge's scorer; our own recordings (mix01 to mix16), whose packets are not kept, are reckoned from their rows by the trainer's walk and session layer. *Error* is |counted − true| / true of a session, a session is one labelled device of one capture;
+what it is scored on, and from the judge's scorer; our own recordings (mix01 to mix17), whose packets are not kept, are reckoned from their rows by the trainer's walk and session layer. *Error* is |counted − true| / true of a session, a session is one labelled device of one capture;
 *false minutes* are minutes counted where nobody watched, per hour. In brackets: 95 % intervals (bootstrap over sessions; Wilson for shares; for false minutes
 the upper bound: exact Poisson on episodes × their length, or bootstrap if larger).
 
