@@ -91,9 +91,9 @@ class Sessions(unittest.TestCase):
     def count(self, down, scores, **columns):
         n = len(down)
         column = lambda name, value: np.asarray(columns.get(name, np.full(n, value)))
-        settings = Settings(steady_below_pm=120, steady_hold_ds=50, steady_hold_pm=1500)
-        return counted(settings.params(), np.arange(n), np.asarray(scores), np.asarray(down), column("bursts", 5), column("period", 150),
-                       column("cv", 400))
+        settings = Settings(steady_below_pm=120, steady_hold_ds=50, steady_hold_pm=1500, dead_pm=1000, dead_bridge_ds=300)
+        return counted(settings.params(), np.arange(n), np.asarray(scores), np.asarray(down), column("packets", 3), column("bursts", 5),
+                       column("period", 150), column("cv", 400))
 
     def test_silence_inside_the_allowance_is_watched_and_credit_reaches_the_first_evidence(self):
         down = [900_000, 0, 500_000, 0, 500_000, 0, 500_000] + [0] * 30
@@ -105,6 +105,13 @@ class Sessions(unittest.TestCase):
         on = self.count(down, [62_000 if d else 0 for d in down], cv=np.full(len(down), 50))
         # 5 s + 1.5 · 15 s: two windows of the silence.
         self.assertEqual(on.tolist(), [True] * 9 + [False] * 28)
+
+    def test_a_dead_silence_waits_and_is_watched_if_fetching_goes_on(self):
+        # One dead window of ten seconds is no longer than the period of 15 s, two are.
+        for silent, resumed in ((3, True), (4, False)):
+            down = [500_000] * 12 + [0] * silent + [500_000] * 2
+            on = self.count(down, [62_000 if d else 0 for d in down], packets=[9 if d else 0 for d in down])
+            self.assertEqual(on.tolist(), [True] * 13 + [resumed] * (silent - 1) + [True] * 2)
 
     def test_no_evidence_is_never_watched(self):
         self.assertFalse(self.count([19_999] * 100, [65_535] * 100).any())
