@@ -1,6 +1,6 @@
 //! Players that people use, in a household of network namespaces (tests/support/netns.rs): mpv and ffmpeg play HLS from
 //! nginx, over IPv4 and IPv6, while the same device keeps an ssh session and a web page; Chromium plays over QUIC from
-//! the laboratory's server (model/lab/traffic, which `model/lab/deps.sh` can build).
+//! the laboratory's server (model/lab/traffic, which `model/lab/deps.sh` can build): that one in `make soak`.
 #![cfg(feature = "os")]
 #![expect(
     clippy::disallowed_methods,
@@ -284,6 +284,10 @@ fn what_people_play_stops_when_the_quota_is_used_up_and_the_rest_goes_on() {
 
 #[test]
 fn a_browser_that_plays_over_quic_stops_too() {
+    if std::env::var_os("STREAMGUARD_SOAK").is_none() {
+        eprintln!("quic: skipped, two minutes that belong to `make soak`");
+        return;
+    }
     if !works("chromium --version") || !works("openssl version") {
         eprintln!("quic: skipped, no Chromium or no openssl here");
         return;
