@@ -102,6 +102,12 @@ impl Drop for Household {
             let _ = child.wait();
         }
         for node in ["tablet", "phone", "laptop", "router", "servers"] {
+            // What they have started in turn: dnsmasq outlives the shell that keeps it, for it changes its credentials.
+            let left = Command::new("ip").args(["netns", "pids", &format!("{}{node}", self.prefix)]).output();
+            let left = left.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            for pid in left.unwrap_or_default().split_whitespace() {
+                let _ = works(&format!("kill -KILL {pid}"));
+            }
             let _ = works(&format!("ip netns del {}{node}", self.prefix));
             let _ = fs::remove_dir_all(format!("/etc/netns/{}{node}", self.prefix));
         }
