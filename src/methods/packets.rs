@@ -216,13 +216,17 @@ pub(super) fn windows(host: &mut dyn Host, call: &Call<'_>) -> Result<Value, Fai
         None => None,
         Some(_) => Some(present::who(house, call)?),
     };
+    let device = match &who {
+        Some(Who::Client(wanted)) => past::whole_device(host, *wanted),
+        None | Some(Who::All | Who::Profile(_)) => Vec::new(),
+    };
     let clients = house.engine().lan().clients();
     let rows =
         house.past_windows().iter().filter(|window| range.contains(&window.start_s)).filter_map(|window| {
             let client = clients.known(window.client)?.id;
             let is_wanted = match &who {
                 None | Some(Who::All) => true,
-                Some(Who::Client(wanted)) => past::whole_device(host, *wanted).contains(&client),
+                Some(Who::Client(_)) => device.contains(&client),
                 Some(Who::Profile(id)) => {
                     house.ledger().settings().profile_of(client).is_some_and(|profile| profile.id == *id)
                 }
