@@ -139,8 +139,9 @@ impl Watcher {
     /// Judges a closed window. Windows come in order; some may be left out while [`Watcher::is_at_rest`].
     pub fn step(&mut self, params: &Params, sensitivity: Sensitivity, seen: &Evidence) -> Step {
         let carried = seen.down_bytes >= params.evidence_bytes;
-        let from = if carried { self.resume(params, seen.no) } else { seen.no };
+        let mut from = seen.no;
         if carried {
+            from = self.resume(params, seen.no);
             self.weigh(params, seen);
         } else {
             self.listen(params, seen);
